@@ -1,0 +1,1 @@
+"""The real doors: recorded feeds, site files, stores."""

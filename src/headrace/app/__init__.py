@@ -1,0 +1,1 @@
+"""Composition root and command line: the only room that knows both adapters and sim."""

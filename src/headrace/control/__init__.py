@@ -1,0 +1,1 @@
+"""Setpoints each interval: proposals narrowed by priority, and always an answer."""

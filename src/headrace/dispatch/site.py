@@ -1,0 +1,45 @@
+"""The site as dispatch sees it: everything that bounds or values a megawatt."""
+
+import msgspec
+
+from headrace.core import Currency
+from headrace.energy import Battery, Connection, Generator, Market, Ppa, Tariff
+from headrace.loads import AiLease, Cooling, HeatOfftake, InferenceService, MinerClass
+
+__all__ = ["DeskRules", "Site"]
+
+
+class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How the competent desk, the baseline of every headline, runs this site by hand."""
+
+    hold_s: int
+    """Least time a load stays off, or on, once switched, seconds."""
+    peak_hours_local: tuple[int, ...]
+    """Local hours (0..23) in which it stops interruptible load to keep the monthly peak down; empty for none."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """One site, as its file declares it, checked at the door."""
+
+    name: str
+    """Name, for people."""
+    currency: Currency
+    """Currency of every `_ccy` field and of the books."""
+    time_zone: str
+    """IANA zone for local months, days and hours ("America/Chicago")."""
+    control_step_s: int
+    """Length of a control interval, seconds (300)."""
+    market: Market
+    connection: Connection
+    tariff: Tariff
+    battery: Battery | None
+    generators: tuple[Generator, ...]
+    ppas: tuple[Ppa, ...]
+    coolings: tuple[Cooling, ...]
+    miners: tuple[MinerClass, ...]
+    leases: tuple[AiLease, ...]
+    inference: tuple[InferenceService, ...]
+    heat: tuple[HeatOfftake, ...]
+    desk: DeskRules
+    usd_rate_ratio: float
+    """Units of the site's currency per US dollar (1 for USD), constant over a replay, as declared in the file."""

@@ -1,0 +1,1 @@
+"""The one loop: `cycle.step`, its journal, and replay."""

@@ -1,0 +1,99 @@
+"""What a replay hands back: one run per policy as polars frames, and the figures of the board's page.
+
+`PolicyRun.intervals`, a row per control interval (metered, mean power in MW at the bus unless said):
+    interval_start (UTC), price, price_seen, is_estimated, bid, ask            money columns per MWh, site currency
+    import_mw, export_mw, firm_mw, charge_mw, discharge_mw, stored_mwh, it_mw
+    use:<name>_mw, want:<name>_mw, worth:<name>                                 each flexible use: got, could take, $/MWh
+    source:<name>_mw, available:<name>_mw                                       each on-site generator
+    hashrate_phs, requests_per_s, requests_asked_per_s, gpus_busy               useful work
+    temp_c, carbon_kg_per_mwh (null where no series), mode                      mode: plan, last_plan, safe_rule, shed
+    yielded_mw, absorbed_mw                                                     mining giving way to AI; mining on surplus
+`PolicyRun.settlements`, a row per settlement interval: interval_start, import_wh, export_wh, is_estimated, and one
+integer column per statement line in micro-units of the site's currency, revenue plus, cost minus (see `LINES`), plus
+`mining_sats`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from headrace.core import Interval
+from headrace.dispatch.site import Site
+
+__all__ = ["LINES", "DataGap", "PolicyRun", "ReplayResult"]
+
+LINES: Final = (
+    "energy_bought",
+    "energy_sold",
+    "adders",
+    "mining",
+    "pool_fees",
+    "ai_firm",
+    "ai_curtailable",
+    "inference",
+    "heat",
+    "service_credits",
+    "ppa",
+    "peak",
+    "generation",
+    "wear",
+)
+"""Statement lines, in the order of the waterfall; margin is their sum."""
+
+
+class DataGap(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of missing input data and what stood in for it."""
+
+    role: str
+    """Feed role, e.g. "real_time"."""
+    start: str
+    """ISO time of the first missing interval."""
+    intervals: int
+    """How many intervals of the series are missing in the run."""
+    substitute: str
+    """What was used instead, in words."""
+
+
+class PolicyRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One policy over the whole period."""
+
+    policy: str
+    """always-on, desk, rolling or bound."""
+    label: str
+    """Headline label, or what makes a sensitivity one ("rolling, price known", "rolling, no battery")."""
+    is_headline: bool
+    """False for sensitivities."""
+    intervals: pl.DataFrame
+    settlements: pl.DataFrame
+    margin_ccy: float
+    """Sum of all statement lines plus the change in stored energy's worth, site currency."""
+    stored_change_ccy: float
+    """Worth of the change in stored energy over the period, valued at the period's median price."""
+    lines_ccy: dict[str, float]
+    """Sum of each statement line over the period."""
+    mining_sats: int
+    """Bitcoin mined, satoshis."""
+
+
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Everything the report, the tables and the exports are made from."""
+
+    site: Site
+    window: Interval
+    runs: tuple[PolicyRun, ...]
+    """Headline policies in the order always-on, desk, rolling, bound; then sensitivities."""
+    gaps: tuple[DataGap, ...]
+    notes: tuple[str, ...]
+    """What a reader must know beside the headline: hub price, missing components, fees not included, rates ..."""
+    sources: dict[str, str]
+    """Feed role to source line."""
+    meta: dict[str, Any]
+    """Versions, config hash, input hash, seed: what reproduces it."""
+
+    def run(self, label: str) -> PolicyRun:
+        """The run of this label (headline runs are labelled with their policy)."""
+        for run in self.runs:
+            if run.label == label:
+                return run
+        raise KeyError(label)

@@ -1,0 +1,1 @@
+"""How people and agents see it: reports and tables."""

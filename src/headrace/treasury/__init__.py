@@ -1,0 +1,1 @@
+"""Double-entry ledger in smallest units: statements in, balanced entries out."""
