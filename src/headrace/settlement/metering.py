@@ -1,7 +1,7 @@
 """What the meters say: integers per settlement interval, from which everything that is owed follows.
 
-Energy is in watt-hours, work in whole units: GPU-seconds for leases, requests for inference, petahashes (1e15 hashes) for
-mining. Rooms before this one decide in floats; from here on nothing is a float.
+Energy is in watt-hours, work in whole units: GPU-seconds for leases, requests for inference, petahashes (1e15
+hashes) for mining. Rooms before this one decide in floats; from here on nothing is a float.
 """
 
 import msgspec
