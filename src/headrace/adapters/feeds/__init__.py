@@ -1,0 +1,1 @@
+"""Recorded feeds: files on disk, columns mapped by declaration."""

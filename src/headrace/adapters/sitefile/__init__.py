@@ -1,0 +1,1 @@
+"""Site files: TOML in, a checked `Site` out, every error named at once."""

@@ -1,0 +1,1 @@
+"""The board's page: one self-contained HTML file with its own SVG."""
