@@ -6,7 +6,7 @@ In: what the site owns. Out: concave curves of value over power, PUE at a temper
 from headrace.loads.classes import AiLease, Cooling, Firmness, HeatOfftake, InferenceService, MinerClass
 from headrace.loads.cooling import is_flat, pue_at
 from headrace.loads.curve import Segments, concave_hull, segments
-from headrace.loads.hashprice import HASHES_PER_DIFFICULTY, hashprice_ccy_per_phs_day, mining_value_ccy_per_mwh
+from headrace.loads.hashprice import HASHES_PER_DIFFICULTY, hashprice_usd_per_phs_day, mining_value_ccy_per_mwh
 
 __all__ = [
     "HASHES_PER_DIFFICULTY",
@@ -18,7 +18,7 @@ __all__ = [
     "MinerClass",
     "Segments",
     "concave_hull",
-    "hashprice_ccy_per_phs_day",
+    "hashprice_usd_per_phs_day",
     "is_flat",
     "mining_value_ccy_per_mwh",
     "pue_at",
