@@ -1,0 +1,68 @@
+"""Records explain themselves, packages only list their names, and public things have a docstring."""
+
+import ast
+
+
+def _is_record(node: ast.ClassDef) -> bool:
+    bases = {ast.unparse(base).split(".")[-1] for base in node.bases}
+    return bool(bases & {"Struct", "BaseModel"}) and not node.name.startswith("_")
+
+
+def _own_records(source) -> set[str]:
+    return {n.name for m in source for n in ast.walk(m.tree) if isinstance(n, ast.ClassDef)}
+
+
+def test_every_field_of_a_record_has_its_docstring_below_it(source):
+    own = _own_records(source)
+    bad = []
+    for module in source:
+        for record in (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef) and _is_record(n)):
+            after = [*record.body[1:], None]
+            for field, below in zip(record.body, after, strict=True):
+                if not isinstance(field, ast.AnnAssign) or field.target.id.startswith("_"):
+                    continue
+                is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+                # a field whose type is a record of ours is told by that record's own docstring
+                types = {n.id for n in ast.walk(field.annotation) if isinstance(n, ast.Name)}
+                if not is_told and not types & own and "ClassVar" not in types:
+                    bad.append(f"{module.where(field)} {record.name}.{field.target.id}")
+    assert not bad, "a field says below itself what it means, in which unit, in which range:\n" + "\n".join(bad)
+
+
+def test_records_are_frozen_and_take_keywords_only(source):
+    bad = []
+    for module in source:
+        for node in (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef) and not n.name.startswith("_")):
+            if "Struct" in {ast.unparse(base).split(".")[-1] for base in node.bases}:
+                flags = {k.arg for k in node.keywords if isinstance(k.value, ast.Constant) and k.value.value is True}
+                if not {"frozen", "kw_only"} <= flags:
+                    bad.append(f"{module.where(node)} {node.name}")
+    assert not bad, f"a record is `msgspec.Struct(frozen=True, kw_only=True)`: a new fact is a new record: {bad}"
+
+
+def test_public_things_have_a_docstring(source):
+    bad = []
+    for module in source:
+        if not ast.get_docstring(module.tree):
+            bad.append(f"{module.where(module.tree)} the module")
+        for node in module.tree.body:
+            is_thing = isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+            if is_thing and not ast.get_docstring(node):
+                bad.append(f"{module.where(node)} {node.name}")
+    assert not bad, "a module, class or public function says first what it is for:\n" + "\n".join(bad)
+
+
+def test_packages_only_list_their_public_names(source):
+    bad = []
+    for module in source:
+        if module.path.name != "__init__.py":
+            continue
+        for node in module.tree.body:
+            is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            names = [t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
+            is_listing = (
+                isinstance(node, ast.Import | ast.ImportFrom) or is_text or set(names) & {"__all__", "__version__"}
+            )
+            if not is_listing:
+                bad.append(module.where(node))
+    assert not bad, f"`__init__.py` holds a docstring, imports and `__all__`, and does nothing: {bad}"
