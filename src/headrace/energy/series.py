@@ -77,15 +77,19 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def known_count(self, now_s: int) -> int:
         """How many leading values could be known at `now_s`; decisions may read only those."""
-        return int(np.searchsorted(self.known_s, now_s, side="right"))
+        return int(self.known_s.searchsorted(now_s, side="right"))
 
     def latest(self, now_s: int) -> Datum | None:
         """Newest value that is present and known at `now_s`; None if there is none."""
-        for i in range(self.known_count(now_s) - 1, -1, -1):
-            value = float(self.values[i])
-            if value == value:  # noqa: PLR0124  NaN is the missing value
-                return Datum(value=value, interval_start_s=self.start_s + i * self.step_s, known_s=int(self.known_s[i]))
-        return None
+        values = self.values[: self.known_count(now_s)]
+        i = len(values) - 1
+        if i >= 0 and np.isnan(values[i]):
+            present = np.flatnonzero(~np.isnan(values))
+            i = int(present[-1]) if present.size else -1
+        if i < 0:
+            return None
+        start_s = self.start_s + i * self.step_s
+        return Datum(value=float(values[i]), interval_start_s=start_s, known_s=int(self.known_s[i]))
 
     def gaps(self, window: Interval) -> tuple[Interval, ...]:
         """Runs of missing values inside `window`, in order."""
