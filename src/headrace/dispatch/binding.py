@@ -19,11 +19,13 @@ class BindingLimit(msgspec.Struct, frozen=True, kw_only=True):
     limit: str
     """Which: "import limit", "export limit", "monthly peak so far", "battery charge limit", "wind output" ..."""
     limit_mw: float
+    """Where it lies, MW."""
     price_ccy_per_mwh: float | None
     """What one MW more of it would earn per hour; None where the interval alone does not tell."""
     next_use: str | None
     """Use that would take the MW; None where no use waits."""
     sentence: str
+    """The limit, its size and its price in words."""
 
 
 def binding_limits(moment: Moment, next_use: str | None) -> tuple[BindingLimit, ...]:

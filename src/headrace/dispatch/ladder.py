@@ -46,7 +46,9 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     """One step of either staircase."""
 
     name: str
+    """Use or source, as the site names it."""
     kind: RungKind
+    """What it is."""
     ccy_per_mwh: float | None
     """Worth of a use, cost of a source, per MWh; None for firm load, which no price cuts."""
     bound: Literal["", "at least", "at most"]
@@ -56,6 +58,7 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     mw: float
     """Power it takes or gives now."""
     state: RungState
+    """How much of it runs."""
     why: str
     """Reason in words, without a full stop."""
 
@@ -64,6 +67,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     """Both staircases of one interval, the price where they meet, and what binds."""
 
     currency: Currency
+    """Currency of the prices."""
     rungs: tuple[Rung, ...]
     """Uses, best first: firm load, then by worth."""
     sources: tuple[Rung, ...]
@@ -73,7 +77,9 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     available_mw: float
     """Most they could give."""
     bid_ccy_per_mwh: float
+    """Worth of one more MWh at the bus."""
     ask_ccy_per_mwh: float
+    """Cost of giving one up; +inf where nothing could give."""
     cut_ccy_per_mwh: float
     """Midpoint of bid and ask; the bid alone where nothing could give (ask infinite)."""
     residual_mw: float

@@ -59,11 +59,15 @@ class GridNow(msgspec.Struct, frozen=True, kw_only=True):
     import_cost_ccy_per_mwh: float
     """Price of an imported MWh, adders included, as the decision saw it."""
     import_mw: float
+    """Power drawn from the grid."""
     import_max_mw: float
+    """Most it may draw."""
     export_value_ccy_per_mwh: float
     """Price of an exported MWh less deductions, as the decision saw it."""
     export_mw: float
+    """Power fed to the grid."""
     export_max_mw: float
+    """Most it may feed."""
     peak_so_far_mw: float | None = None
     """Highest import of the billing month so far where a peak charge applies; None without one."""
 
@@ -72,14 +76,17 @@ class BatteryNow(msgspec.Struct, frozen=True, kw_only=True):
     """The battery in one interval."""
 
     charge_mw: float
+    """Power it draws."""
     charge_max_mw: float
     """Most it could draw, room in the store considered."""
     discharge_mw: float
+    """Power it feeds."""
     discharge_max_mw: float
     """Most it could feed, energy in the store considered."""
     stored_mwh: float
     """Energy held as the interval starts."""
     stored_max_mwh: float
+    """Most energy it may hold."""
     charge_worth_ccy_per_mwh: float | None = None
     """Worth of one MWh drawn now; None where the interval alone does not tell, and a bound is shown."""
     discharge_cost_ccy_per_mwh: float | None = None
@@ -90,12 +97,17 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """One interval as plain values: what the ladder is built from."""
 
     currency: Currency
+    """Currency of the prices."""
     firm_mw: float
     """Power that must be served."""
     uses: tuple[UseNow, ...]
+    """Flexible uses, in any order."""
     sources: tuple[SourceNow, ...]
+    """On-site generators, in any order."""
     grid: GridNow
+    """The connection."""
     battery: BatteryNow | None
+    """The battery, or None without one."""
     bid_ccy_per_mwh: float
     """Worth of one more MWh at the bus."""
     ask_ccy_per_mwh: float
