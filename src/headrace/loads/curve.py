@@ -1,8 +1,8 @@
 """Concave curves of work over power: the hull of a machine's operating points, and its segments.
 
 A class of many machines reaches every point between two operating points by running some machines at each, so the most
-work at each power is the upper concave hull of the points and the origin (machine off). On the hull the most work per MW
-comes first: its segments, in order, are a merit order.
+work at each power is the upper concave hull of the points and the origin (machine off). On the hull the most work per
+MW comes first: its segments, in order, are a merit order.
 """
 
 from collections.abc import Sequence

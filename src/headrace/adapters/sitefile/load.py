@@ -1,0 +1,131 @@
+"""Read a site file: TOML in, a checked `Site` out, or every error at once."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from pydantic import ValidationError
+
+from headrace.adapters.feeds.declaration import FeedDeclaration
+from headrace.adapters.sitefile.build import build, notes
+from headrace.adapters.sitefile.checks import findings
+from headrace.adapters.sitefile.currency import declared_currency, foreign_keys, to_model_key, to_model_keys
+from headrace.adapters.sitefile.errors import Problem, SiteFileError
+from headrace.adapters.sitefile.explain import Place, problems_of
+from headrace.adapters.sitefile.lines import KeyPath
+from headrace.adapters.sitefile.period import window_of
+from headrace.adapters.sitefile.schema import SiteFile
+from headrace.core import Interval, content_id
+from headrace.dispatch.site import Site
+
+__all__ = ["LoadedSite", "load_site", "parse_site"]
+
+FILE_MAX_BYTES: Final = 4 * 1024 * 1024
+"""Longest site file read; a real one has a few kilobytes."""
+
+
+class LoadedSite(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A site file, checked."""
+
+    site: Site
+    """The site for the rooms."""
+    feeds: dict[str, str | FeedDeclaration]
+    """Feed role to catalogue name or inline declaration."""
+    window: Interval | None
+    """Period of the file's [replay] table; None without one."""
+    path: Path
+    """The file."""
+    digest: str
+    """Content id of what was read: the same for two files that differ in comments and layout only."""
+    notes: tuple[str, ...]
+    """What the loader did that a reader of the results should know."""
+
+
+def load_site(path: Path) -> LoadedSite:
+    """Read and check a site file.
+
+    Raises
+    ------
+    SiteFileError
+        If the file can't be read or isn't a site file; it names every problem with its key and line.
+    """
+    try:
+        size = path.stat().st_size
+        if size > FILE_MAX_BYTES:
+            raise _unreadable(path, f"is {size} bytes long, a site file has at most {FILE_MAX_BYTES}")
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise _unreadable(path, f"can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, f"is not UTF-8 text (byte {error.start})") from error
+    return parse_site(text, path)
+
+
+def parse_site(text: str, path: Path) -> LoadedSite:
+    """Check the text of a site file; `path` is for messages."""
+    document = _parsed(text, path)
+    currency = declared_currency(document)
+    model_document = to_model_keys(document)
+    place = Place.of(text, model_document, currency)
+    problems = [] if currency is None else [_foreign(place, *each) for each in foreign_keys(document, currency)]
+    try:
+        file = SiteFile.model_validate(model_document)
+    except ValidationError as error:
+        problems.extend(problems_of(error, place))
+        raise _error(path, problems) from error
+    problems.extend(place.problem(each.path, each.found, each.do) for each in findings(file))
+    if problems:
+        raise _error(path, problems)
+    site = build(file)
+    window = None if file.replay is None else window_of(file.replay, ZoneInfo(site.time_zone))
+    return LoadedSite(
+        site=site,
+        feeds=dict(file.feeds),
+        window=window,
+        path=path,
+        digest=_digest(site, file, window),
+        notes=notes(file),
+    )
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        at = re.search(r"\(at line (\d+), column (\d+)\)", message)
+        line = int(at[1]) if at else len(text.splitlines())
+        where = f"column {at[2]}: " if at else "end of the file: "
+        found = f"{where}{message.split(' (at ', maxsplit=1)[0]}"
+        problem = Problem(key="", line=line, found=found, do="Correct the TOML there")
+        raise SiteFileError(str(path), (problem,)) from error
+
+
+def _foreign(place: Place, path: KeyPath, named: str) -> Problem:
+    model_path = tuple(to_model_key(part) if isinstance(part, str) else part for part in path)
+    found = f"names {named} in `{path[-1]}`, but the site's currency is {place.currency}"
+    return place.problem(
+        model_path, found, f"Write `{to_model_key(str(path[-1]))}` with the figure in {place.currency}"
+    )
+
+
+def _error(path: Path, problems: list[Problem]) -> SiteFileError:
+    ordered = sorted(problems, key=lambda each: (each.line is None, each.line or 0))
+    return SiteFileError(str(path), tuple(ordered))
+
+
+def _unreadable(path: Path, found: str) -> SiteFileError:
+    problem = Problem(key="", line=None, found=found, do="Name a site file; `headrace new NAME` writes one")
+    return SiteFileError(str(path), (problem,))
+
+
+def _digest(site: Site, file: SiteFile, window: Interval | None) -> str:
+    feeds = file.model_dump(mode="json", include={"feeds"})
+    return content_id(
+        msgspec.json.encode(site, order="sorted"),
+        msgspec.json.encode(feeds, order="sorted"),
+        msgspec.json.encode(window, order="sorted"),
+    )

@@ -1,0 +1,126 @@
+"""The site file as a model: every table, in the order an operator would write them."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import Discriminator, Field, PlainValidator, Strict, Tag, WithJsonSchema
+
+from headrace.adapters.feeds.declaration import FeedDeclaration
+from headrace.adapters.sitefile.fields import Count, Magnitude, PositiveMagnitude, Section
+from headrace.adapters.sitefile.schema_energy import (
+    BatterySection,
+    ConnectionSection,
+    GeneratorSection,
+    MarketSection,
+    PpaSection,
+    TariffSection,
+)
+from headrace.adapters.sitefile.schema_loads import (
+    ClusterSection,
+    CoolingSection,
+    HeatSection,
+    InferenceSection,
+    MinerSection,
+)
+from headrace.core import Currency
+
+__all__ = ["BY_NAME", "DECLARED", "ROLES", "DeskSection", "FxSection", "ReplaySection", "SiteFile", "SiteSection"]
+
+ROLES: Final = (
+    "real_time",
+    "day_ahead",
+    "temperature",
+    "bitcoin_price",
+    "difficulty",
+    "block_reward",
+    "carbon",
+)
+"""Feed roles every site may declare; generators, PPAs and inference services name further ones."""
+
+BY_NAME: Final = "catalogue name"
+DECLARED: Final = "declaration"
+"""The two ways to declare a feed, as they appear in pydantic's error locations."""
+
+
+def _moment(value: Any) -> date:  # noqa: ANN401  whatever the file holds
+    if not isinstance(value, date) or (isinstance(value, datetime) and value.tzinfo is None):
+        raise ValueError("must be a date (2024-01-01) or a time with its offset (2024-01-01T06:00:00Z)")
+    return value
+
+
+Moment = Annotated[
+    date,
+    PlainValidator(_moment),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
+]
+"""A TOML date, or a TOML time with its offset."""
+
+
+class SiteSection(Section):
+    """The site as a whole."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    """Name, for people."""
+    currency: Currency
+    """Currency of every money field of this file and of the books."""
+    time_zone: str
+    """IANA zone of the site's months, days and hours, e.g. "America/Chicago"."""
+    control_step_min: Count = 5
+    """Length of a control interval, minutes."""
+
+
+class DeskSection(Section):
+    """How a competent desk would run this site by hand: the baseline of every headline."""
+
+    hold_min: Magnitude = 30.0
+    """Least time a load stays off, or on, once switched, minutes; half an hour is a usual restart guard for miners."""
+    peak_hours_local: tuple[Annotated[int, Strict(), Field(ge=0, le=23)], ...] = ()
+    """Local hours (0..23) in which it stops interruptible load to keep the monthly peak down."""
+
+
+class FxSection(Section):
+    """Exchange rate, constant over a replay."""
+
+    usd_rate_ratio: PositiveMagnitude
+    """Units of the site's currency per US dollar."""
+
+
+class ReplaySection(Section):
+    """Period replayed unless the command line names another."""
+
+    start: Moment
+    """First instant: a date (midnight in the site's zone) or a time with its offset."""
+    end: Moment
+    """First instant after it, likewise."""
+
+
+def _feed_kind(value: Any) -> str:  # noqa: ANN401  whatever the file holds
+    return DECLARED if isinstance(value, dict | FeedDeclaration) else BY_NAME
+
+
+FeedEntry = Annotated[
+    Annotated[str, Tag(BY_NAME)] | Annotated[FeedDeclaration, Tag(DECLARED)],
+    Discriminator(_feed_kind),
+]
+
+
+class SiteFile(Section):
+    """A Headrace site file."""
+
+    site: SiteSection
+    connection: ConnectionSection
+    market: MarketSection
+    tariff: TariffSection
+    battery: BatterySection | None = None
+    generator: tuple[GeneratorSection, ...] = ()
+    ppa: tuple[PpaSection, ...] = ()
+    cooling: tuple[CoolingSection, ...] = ()
+    miner: tuple[MinerSection, ...] = ()
+    cluster: tuple[ClusterSection, ...] = ()
+    inference: tuple[InferenceSection, ...] = ()
+    heat: tuple[HeatSection, ...] = ()
+    desk: DeskSection = DeskSection()
+    fx: FxSection | None = None
+    replay: ReplaySection | None = None
+    feeds: dict[str, FeedEntry]
+    """Role to catalogue name ("ercot.real_time.lz_west") or to an inline declaration."""
