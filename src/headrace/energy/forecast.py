@@ -9,7 +9,7 @@ For an instant u, seen at `now` from values known at `now` only,
 - x, ℓ: newest live value known and present, and the interval it is about.
 
 Two uses. Real-time price: base = day-ahead price, `lag_days_min` 0: before 13:30 the next day borrows the last known
-day. Temperature, demand, wind: base = the live series itself, `lag_days_min` 1: yesterday's shape, moved to today's level.
+day. Temperature, demand, wind: base = the live series itself, `lag_days_min` 1: yesterday's shape at today's level.
 Where the base has nothing, the newest live value stands; where nothing is known at all, the forecast is NaN.
 """
 

@@ -80,9 +80,11 @@ class FeedDeclaration(BaseModel):
 
     @field_validator("files")
     @classmethod
-    def _templates_are_not_mixed(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+    def _templates_are_clear(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         if len({"{year}" in file for file in files}) > 1:
             raise ValueError('must be all plain paths or all with "{year}"')
+        if any("{year}" in file.rpartition("/")[0] for file in files):
+            raise ValueError('"{year}" belongs in the name of the file, not of a folder')
         return files
 
     @property

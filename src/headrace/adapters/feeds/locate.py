@@ -14,10 +14,15 @@ from typing import Final
 from headrace.adapters.feeds.declaration import FeedDeclaration
 from headrace.core import BadInput, Interval
 
-__all__ = ["SAMPLE_PREFIX", "all_files", "files_for", "shown"]
+__all__ = ["SAMPLE_PREFIX", "MissingFile", "all_files", "files_for", "shown"]
 
 SAMPLE_PREFIX: Final = "sample:"
 """Marks a path inside the embedded sample."""
+CHECK_PATH: Final = "Check the path and --data DIR"
+
+
+class MissingFile(BadInput):
+    """A declared file that is not there."""
 
 
 def files_for(name: str, declaration: FeedDeclaration, data_dir: Path | None, window: Interval) -> list[Path]:
@@ -27,7 +32,7 @@ def files_for(name: str, declaration: FeedDeclaration, data_dir: Path | None, wi
 
     Raises
     ------
-    BadInput
+    MissingFile
         If a file is missing, or no data folder was given.
     """
     if not declaration.is_yearly:
@@ -42,7 +47,7 @@ def files_for(name: str, declaration: FeedDeclaration, data_dir: Path | None, wi
         begun = any(earlier in by_year for earlier in needed if earlier < year)
         if year not in by_year and (begun or year == needed[-1]):
             path = declaration.files[0].replace("{year}", str(year))
-            raise BadInput(
+            raise MissingFile(
                 f"feed {name!r}, {path}",
                 f"no such file in {data_dir} (years there: {', '.join(map(str, by_year))})",
                 "Choose a period in those years, or add the file",
@@ -59,7 +64,7 @@ def all_files(name: str, declaration: FeedDeclaration, data_dir: Path | None) ->
     for file in declaration.files:
         path = _path(name, file, data_dir)
         if not path.is_file():
-            raise BadInput(f"feed {name!r}, {file}", f"no such file in {path.parent}", "Check the path and --data DIR")
+            raise MissingFile(f"feed {name!r}, {file}", f"no such file in {data_dir or path.parent}", CHECK_PATH)
         paths.append(path)
     return paths
 
@@ -77,13 +82,11 @@ def _years(name: str, declaration: FeedDeclaration, data_dir: Path | None) -> Ma
     for template in declaration.files:
         pattern = _path(name, template, data_dir)
         year_in_name = re.compile(re.escape(pattern.name).replace(re.escape("{year}"), r"(\d{4})"))
-        for path in pattern.parent.glob(pattern.name.replace("{year}", "*")):
+        for path in pattern.parent.iterdir() if pattern.parent.is_dir() else ():
             if match := year_in_name.fullmatch(path.name):
                 by_year.setdefault(int(match[1]), path)
     if not by_year:
-        raise BadInput(
-            f"feed {name!r}, {declaration.files[0]}", f"no such file in {data_dir}", "Check the path and --data DIR"
-        )
+        raise MissingFile(f"feed {name!r}, {declaration.files[0]}", f"no such file in {data_dir}", CHECK_PATH)
     return dict(sorted(by_year.items()))
 
 
@@ -91,8 +94,8 @@ def _path(name: str, file: str, data_dir: Path | None) -> Path:
     if file.startswith(SAMPLE_PREFIX):
         return _sample_dir() / file.removeprefix(SAMPLE_PREFIX)
     if data_dir is None and not Path(file).is_absolute():
-        raise BadInput(
-            f"feed {name!r}, {file}", "no data folder was given", "Give the folder that holds the file: --data DIR"
+        raise MissingFile(
+            f"feed {name!r}, {file}", "no data folder was given", "Name the one that holds it: --data DIR"
         )
     return Path(file) if data_dir is None else data_dir / file
 

@@ -6,6 +6,7 @@ empty cell); a missing row and a missing value are both a missing interval.
 
 import difflib
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,7 +22,8 @@ __all__ = ["Table", "read_table"]
 
 MICROS_PER_S: Final = 1_000_000
 TIME: Final = "_time"
-VALUE: Final = "_value"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+TIME_FORM: Final = "Use ISO-8601 with its offset, such as 2024-11-04T06:00:00Z"
 
 
 class Table(NamedTuple):
@@ -125,7 +127,7 @@ def _times_s(where: str, declaration: FeedDeclaration, column: pl.Series) -> NDA
     micros = _micros(where, declaration, column)
     if micros.null_count():
         row = int(micros.is_null().arg_true()[0])
-        raise BadInput(f"{where}, data row {row + 1}", f"{declaration.time} is {column[row]!r}", _TIME_FORM)
+        raise BadInput(f"{where}, data row {row + 1}", f"{declaration.time} is {column[row]!r}", TIME_FORM)
     times_us = micros.to_numpy().astype(np.int64)
     steps_us = np.diff(times_us)
     if (steps_us <= 0).any():
@@ -150,20 +152,26 @@ def _times_s(where: str, declaration: FeedDeclaration, column: pl.Series) -> NDA
     return times_us // MICROS_PER_S
 
 
-_TIME_FORM: Final = "Use ISO-8601 with its offset, such as 2024-11-04T06:00:00Z"
-
-
 def _micros(where: str, declaration: FeedDeclaration, column: pl.Series) -> pl.Series:
     """Time column as whole microseconds; null where it can't be read."""
     if declaration.is_undated:
         return (column.cast(pl.Float64, strict=False) * MICROS_PER_S).round().cast(pl.Int64)
     if column.dtype == pl.String:
-        column = column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
-    elif column.dtype == pl.Date:
+        return pl.Series([_parsed(text) for text in column], dtype=pl.Int64)
+    if column.dtype == pl.Date:
         column = column.cast(pl.Datetime("us"))
     if not isinstance(column.dtype, pl.Datetime):
-        raise BadInput(where, f"column {declaration.time!r} holds {column.dtype}, not times", _TIME_FORM)
+        raise BadInput(where, f"column {declaration.time!r} holds {column.dtype}, not times", TIME_FORM)
     return column.dt.epoch("us")
+
+
+def _parsed(text: str | None) -> int | None:
+    """Microseconds of an ISO-8601 text; None where it is none."""
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
 
 
 def _stamp(time_us: int) -> str:
