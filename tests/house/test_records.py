@@ -1,6 +1,7 @@
 """Records explain themselves, packages only list their names, and public things have a docstring."""
 
 import ast
+import re
 
 
 def _is_record(node: ast.ClassDef) -> bool:
@@ -8,12 +9,16 @@ def _is_record(node: ast.ClassDef) -> bool:
     return bool(bases & {"Struct", "BaseModel"}) and not node.name.startswith("_")
 
 
-def _own_records(source) -> set[str]:
-    return {n.name for m in source for n in ast.walk(m.tree) if isinstance(n, ast.ClassDef)}
+def _told_elsewhere(module, record: str, field: ast.AnnAssign, own: set[str], terms: set[str]) -> bool:
+    """Its type is a record of ours, the glossary has its very name, or the module's docstring lays it out."""
+    types = {n.id for n in ast.walk(field.annotation) if isinstance(n, ast.Name)}
+    laid_out = f"`{record}.{field.target.id}`" in (ast.get_docstring(module.tree) or "")
+    return bool(types & (own | {"ClassVar"})) or field.target.id in terms or laid_out
 
 
-def test_every_field_of_a_record_has_its_docstring_below_it(source):
-    own = _own_records(source)
+def test_every_field_of_a_record_is_told(source, root):
+    own = {n.name for m in source for n in ast.walk(m.tree) if isinstance(n, ast.ClassDef)}
+    terms = set(re.findall(r"`([a-z_]+)`", (root / "docs" / "glossary.md").read_text(encoding="utf-8")))
     bad = []
     for module in source:
         for record in (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef) and _is_record(n)):
@@ -22,16 +27,14 @@ def test_every_field_of_a_record_has_its_docstring_below_it(source):
                 if not isinstance(field, ast.AnnAssign) or field.target.id.startswith("_"):
                     continue
                 is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-                # a field whose type is a record of ours is told by that record's own docstring
-                types = {n.id for n in ast.walk(field.annotation) if isinstance(n, ast.Name)}
-                if not is_told and not types & own and "ClassVar" not in types:
+                if not is_told and not _told_elsewhere(module, record.name, field, own, terms):
                     bad.append(f"{module.where(field)} {record.name}.{field.target.id}")
     assert not bad, "a field says below itself what it means, in which unit, in which range:\n" + "\n".join(bad)
 
 
 def test_records_are_frozen_and_take_keywords_only(source):
     bad = []
-    for module in source:
+    for module in (m for m in source if m.is_pure):
         for node in (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef) and not n.name.startswith("_")):
             if "Struct" in {ast.unparse(base).split(".")[-1] for base in node.bases}:
                 flags = {k.arg for k in node.keywords if isinstance(k.value, ast.Constant) and k.value.value is True}

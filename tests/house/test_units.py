@@ -7,9 +7,11 @@ ATOMS = (
     r"mw|mwh|kw|kwh|w|wh|micro|ccy|usd|eur|cad|btc|sats|s|ms|min|h|day|month|year|c|hz|pu|ratio|bps"
     r"|phs|ths|ph|th|hash|j|kg|gpu|gpu_h|gpu_s|request|mw_month|mw_min|phs_day"
 )
-UNIT = re.compile(rf"(?:^|(?<!_per)_)(?:{ATOMS})(?:_per_(?:{ATOMS}))?$")
+UNIT = re.compile(rf"(?:^|(?<!_per)_)(?:{ATOMS})(?:_per_(?:{ATOMS}))?$|_per_s$")
 WITHOUT = {
     "headrace.core.money.micro.amount": "any currency, or currency per MWh: what it returns says micro",
+    "headrace.loads.curve.concave_hull.points": "(power, work) in whatever units the caller has",
+    "headrace.loads.hashprice.hashprice_usd_per_phs_day.difficulty": "a pure number of the protocol",
     "headrace.energy.series.Datum.value": "the series it belongs to carries the unit as data",
     "headrace.energy.series.Series.values": "the field `unit` beside it carries the unit as data",
 }
