@@ -120,13 +120,12 @@ def _coolings(file: SiteFile) -> Findings:
 
 
 def _heat(file: SiteFile) -> Findings:
-    loads = [load.name for load in (*file.miner, *file.inference)]
+    loads = [miner.name for miner in file.miner] + [service.name for service in file.inference]
     loads += [lease.name for cluster in file.cluster for lease in cluster.lease]
     for i, heat in enumerate(file.heat):
         if heat.load not in loads:
             found = f'must name a lease, an inference service or a miner, was "{heat.load}"'
             yield Finding(path=("heat", i, "load"), found=found, do=did_you_mean(heat.load, loads))
-    for i, heat in enumerate(file.heat):
         if len(set(heat.months)) < len(heat.months):
             found = f"names a month twice: {list(heat.months)}"
             yield Finding(path=("heat", i, "months"), found=found, do="Name each month once")
@@ -134,7 +133,10 @@ def _heat(file: SiteFile) -> Findings:
 
 def _miners(file: SiteFile) -> Findings:
     for i, miner in enumerate(file.miner):
-        if miner.model is not None and miner.model not in asic_models():
+        if (miner.model is None) == (miner.curve is None):
+            found = f"must have either model or curve, had {'neither' if miner.model is None else 'both'}"
+            yield Finding(path=("miner", i), found=found, do="Give one: a model of the catalogue, or its own points")
+        elif miner.model is not None and miner.model not in asic_models():
             found = f'is not in the built-in catalogue: "{miner.model}"'
             do = did_you_mean(miner.model, asic_models())
             yield Finding(path=("miner", i, "model"), found=found, do=f"{do} Or give its `curve`")

@@ -60,8 +60,16 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def problem(self, path: KeyPath, found: str, do: str) -> Problem:
         """Problem at a key; money names in all its words are the site's own."""
-        named = {"found": to_file_key(found, self.currency), "do": to_file_key(do, self.currency)}
-        return Problem(key=self.describe(path), line=line_of(path, dict(self.lines)), **named)
+        return Problem(
+            key=self.describe(path),
+            line=self.line(path),
+            found=to_file_key(found, self.currency),
+            do=to_file_key(do, self.currency),
+        )
+
+    def line(self, path: KeyPath) -> int | None:
+        """Line of a key, else of the nearest table around it."""
+        return line_of(path, self.lines)
 
     def describe(self, path: KeyPath) -> str:
         """Key path for a person: list entries by their name where they have one, else by position from 1."""
@@ -86,7 +94,25 @@ def _inner(value: Any, part: str | int) -> Any:  # noqa: ANN401  any TOML value
 
 def problems_of(error: ValidationError, place: Place) -> tuple[Problem, ...]:
     """Every error of a failed validation as a problem."""
-    return tuple(_problem(dict(details), place) for details in error.errors(include_url=False))
+    errors = [dict(details) for details in error.errors(include_url=False)]
+    misspelt = {target for details in errors if (target := _target_of_misspelling(details)) is not None}
+    return tuple(_problem(details, place) for details in errors if not _is_echo(details, misspelt))
+
+
+def _target_of_misspelling(details: dict[str, Any]) -> KeyPath | None:
+    """Key that an unknown key was probably meant to be."""
+    path = _file_path(details["loc"])
+    if details["type"] != "extra_forbidden":
+        return None
+    close = difflib.get_close_matches(str(path[-1]), _keys(path[:-1]), n=1)
+    return (*path[:-1], *close) if close else None
+
+
+def _is_echo(details: dict[str, Any], misspelt: set[KeyPath]) -> bool:
+    """Only the consequence of another error: a key missing because it is misspelt, a list short of its bad entries."""
+    if details["type"] == "missing":
+        return _file_path(details["loc"]) in misspelt
+    return details["type"] == "too_short" and bool(details["input"])
 
 
 def _problem(details: dict[str, Any], place: Place) -> Problem:
@@ -97,6 +123,10 @@ def _problem(details: dict[str, Any], place: Place) -> Problem:
         return place.problem(path, "unknown key", did_you_mean(to_file_key(str(path[-1]), place.currency), known))
     if kind == "missing" and isinstance(path[-1], str):
         return place.problem(path, "is missing", _add(path))
+    if kind == "missing":
+        return place.problem(path[:-1], "must be a pair of numbers, had one", _meaning(path))
+    if kind == "tuple_type" and isinstance(details["input"], dict):
+        return place.problem(path, "must be a list of tables, was one table", f"Write its header as [[{path[-1]}]]")
     return place.problem(path, _found(kind, details), _meaning(path))
 
 
@@ -126,7 +156,7 @@ def _meaning(path: KeyPath) -> str:
     """What the field means, from its docstring."""
     field = _field(path)
     if field is None or not field.description:
-        return "See `headrace check --schema`" if field is None else "Correct it"
+        return "Correct it"
     return f"Meaning: {_lowered(field.description)}"
 
 
@@ -150,11 +180,11 @@ def _found(kind: str, details: dict[str, Any]) -> str:
         wanted = f"must be {context['expected']}"
     elif kind == "too_short":
         wanted = f"must have at least {context['min_length']} entry"
-    elif kind in {"missing", "too_long"}:
+    elif kind == "too_long":
         wanted = "must be a pair of numbers"
     else:
         wanted = f"{details['msg'][0].lower()}{details['msg'][1:]}"
-    return wanted if kind == "missing" else f"{wanted}, was {_shown(details['input'])}"
+    return f"{wanted}, was {_shown(details['input'])}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401  any TOML value

@@ -5,6 +5,7 @@ then, which leaves little to tell apart: table headers, keys (bare, quoted, dott
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 __all__ = ["KeyPath", "key_lines", "line_of"]
@@ -51,7 +52,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return lines
 
 
-def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
+def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     """Line of a key, else of the nearest table around it; None if the file has neither."""
     for end in range(len(path), 0, -1):
         if path[:end] in lines:

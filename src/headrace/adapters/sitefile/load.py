@@ -12,7 +12,13 @@ from pydantic import ValidationError
 from headrace.adapters.feeds.declaration import FeedDeclaration
 from headrace.adapters.sitefile.build import build, notes
 from headrace.adapters.sitefile.checks import findings
-from headrace.adapters.sitefile.currency import declared_currency, foreign_keys, to_model_key, to_model_keys
+from headrace.adapters.sitefile.currency import (
+    declared_currency,
+    foreign_keys,
+    to_file_key,
+    to_model_key,
+    to_model_keys,
+)
 from headrace.adapters.sitefile.errors import Problem, SiteFileError
 from headrace.adapters.sitefile.explain import Place, problems_of
 from headrace.adapters.sitefile.lines import KeyPath
@@ -105,10 +111,13 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
 
 
 def _foreign(place: Place, path: KeyPath, named: str) -> Problem:
-    model_path = tuple(to_model_key(part) if isinstance(part, str) else part for part in path)
-    found = f"names {named} in `{path[-1]}`, but the site's currency is {place.currency}"
-    return place.problem(
-        model_path, found, f"Write `{to_model_key(str(path[-1]))}` with the figure in {place.currency}"
+    """Problem of a money key in another currency."""
+    key = to_model_key(str(path[-1]))
+    return Problem(
+        key=place.describe(path),
+        line=place.line((*path[:-1], key)),
+        found=f"names {named}, but the site's currency is {place.currency}",
+        do=f"Write {to_file_key(key, place.currency)} and give the figure in {place.currency}",
     )
 
 

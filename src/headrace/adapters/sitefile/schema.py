@@ -44,7 +44,7 @@ DECLARED: Final = "declaration"
 
 def _moment(value: Any) -> date:  # noqa: ANN401  whatever the file holds
     if not isinstance(value, date) or (isinstance(value, datetime) and value.tzinfo is None):
-        raise ValueError("must be a date (2024-01-01) or a time with its offset (2024-01-01T06:00:00Z)")
+        raise ValueError(f"must be a date (2024-01-01) or a time with its offset (2024-01-01T06:00:00Z), was {value}")
     return value
 
 

@@ -1,8 +1,8 @@
 """Tables of the site file that say what a megawatt can be turned into."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict
 
 from headrace.adapters.sitefile.fields import (
     Count,
@@ -45,13 +45,6 @@ class MinerSection(Section):
     """Pool's share of revenue."""
     cooling: str
     """Name of its cooling."""
-
-    @model_validator(mode="after")
-    def _one_curve(self) -> Self:
-        if (self.model is None) == (self.curve is None):
-            found = "has neither `model` nor `curve`" if self.model is None else "has both `model` and `curve`"
-            raise ValueError(f"{found}; give exactly one")
-        return self
 
 
 class LeaseSection(Section):
