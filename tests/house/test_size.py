@@ -9,13 +9,20 @@ LONGER: dict[str, int] = {}
 NO_NOUN = {"util", "utils", "helper", "helpers", "common", "misc", "tools", "stuff"}
 
 
+def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its decorators and docstring: nobody should save on those."""
+    lines = node.end_lineno - node.lineno + 1
+    if ast.get_docstring(node) is not None:
+        lines -= node.body[0].end_lineno - node.body[0].lineno + 1
+    return lines
+
+
 def test_functions_fit_a_screen(source, tests):
     long: dict[str, int] = {}
     for module in source + tests:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-                lines = node.end_lineno - start + 1
+                lines = _code_lines(node)
                 if lines > FUNCTION_LINES:
                     long[f"{module.where(node).rsplit(':', 1)[0]}::{node.name}"] = lines
     grown = {name: lines for name, lines in long.items() if lines > LONGER.get(name, FUNCTION_LINES)}

@@ -12,6 +12,7 @@ WITHOUT = {
     "headrace.core.money.micro.amount": "any currency, or currency per MWh: what it returns says micro",
     "headrace.loads.curve.concave_hull.points": "(power, work) in whatever units the caller has",
     "headrace.loads.hashprice.hashprice_usd_per_phs_day.difficulty": "a pure number of the protocol",
+    "headrace.dispatch.arrays.plan_from_rows.rows": "one row per array of the plan, each in that array's unit",
     "headrace.energy.series.Datum.value": "the series it belongs to carries the unit as data",
     "headrace.energy.series.Series.values": "the field `unit` beside it carries the unit as data",
 }

@@ -1,0 +1,43 @@
+"""What we hand out to start from works: the guide's site and every example are read without a problem."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from headrace.adapters.feeds.catalogue import catalogue
+from headrace.adapters.sitefile import load_site, parse_site
+
+TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(root: Path) -> list[str]:
+    return TOML.findall((root / "docs/guides/write-your-own-site.md").read_text(encoding="utf-8"))
+
+
+def _unknown(feeds: dict) -> set[str]:
+    return {name for name in feeds.values() if isinstance(name, str)} - set(catalogue())
+
+
+def test_the_guides_first_site_is_whole(root):
+    loaded = parse_site(_blocks(root)[0], Path("my-site.toml"))
+    assert loaded.window is not None
+    assert _unknown(loaded.feeds) == set()
+
+
+def test_the_guides_further_tables_fit_the_first_site(root):
+    first, battery, ai, demand, *own = _blocks(root)
+    whole = first.replace("[feeds]", demand.strip()) + battery + ai
+    loaded = parse_site(whole, Path("my-site.toml"))
+    assert loaded.site.battery is not None
+    assert [lease.name for lease in loaded.site.leases] == ["lab", "batch"]
+    assert _unknown(loaded.feeds) == set()
+    assert _unknown(tomllib.loads(own[0])["feeds"]) == set()
+    declared = re.sub(r"^real_time = .*\n", "", first, flags=re.MULTILINE) + own[1]
+    assert not isinstance(parse_site(declared, Path("my-site.toml")).feeds["real_time"], str)
+
+
+def test_every_example_site_is_read_and_names_series_that_exist(root):
+    sites = sorted((root / "src/headrace/app/sites").glob("*.toml"))
+    assert sites, "the example sites are in src/headrace/app/sites"
+    bad = {path.name: unknown for path in sites if (unknown := _unknown(load_site(path).feeds))}
+    assert not bad, f"an example names a series that the catalogue does not have: {bad}"
