@@ -1,0 +1,104 @@
+"""A site under an outlook becomes a `Problem`: IT power turns into facility power, dollars into dollars at the bus."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.core import content_id
+from headrace.dispatch.outlook import Outlook
+from headrace.dispatch.problem import Peak, Problem
+from headrace.dispatch.uses import SiteModel
+from headrace.loads.cooling import pue_at
+
+__all__ = ["REQUEST_MW_PER_WH", "problem_id", "problem_of", "pue_of"]
+
+Floats = NDArray[np.float64]
+
+REQUEST_MW_PER_WH = 3600.0 * 1e-6
+"""MW of one request per second that takes one Wh: 3600 s/h × 1e-6 MWh/Wh."""
+
+
+def pue_of(model: SiteModel, temp_c: Floats) -> Floats:
+    """PUE of each cooling at each temperature, shape (C, T)."""
+    coolings = model.site.coolings
+    return np.array([pue_at(c, temp_c) for c in coolings]).reshape(len(coolings), len(temp_c))
+
+
+def problem_of(
+    model: SiteModel,
+    outlook: Outlook,
+    *,
+    month: int | NDArray[np.int64],
+    stored_mwh: float,
+    end_value_ccy_per_mwh: float,
+    peak: Peak | None,
+    import_max_mw: float | None = None,
+) -> Problem:
+    """Make the dispatch problem of a site under an outlook.
+
+    Parameters
+    ----------
+    model, outlook
+        The site's blocks and the conditions on T steps.
+    month
+        Local calendar month (1..12) of every step, or one for all; heat is taken in some months only.
+    stored_mwh, end_value_ccy_per_mwh
+        Energy in store at the start, MWh, and its worth at the end.
+    peak
+        Peak charge on the horizon, if any.
+    import_max_mw
+        Import limit below the connection's own, e.g. a grid instruction.
+    """
+    site = model.site
+    steps = len(outlook.step_h)
+    pue = pue_of(model, outlook.temp_c)
+    use_pue = pue[model.cooling]
+    worth = (model.value_ccy_per_mwh + model.kept_hash_phs_per_mw * (outlook.hashprice_ccy_per_phs_day / 24.0)).reshape(
+        len(model.uses), steps
+    )
+    for row in model.heat_rows:
+        use = model.uses[row]
+        worth[row] += use.heat_ccy_per_mwh * np.isin(month, use.heat_months)
+    widest = np.broadcast_to(model.it_max_mw, use_pue.shape).copy()
+    for row in model.inference_rows:
+        use = model.uses[row]
+        service = site.inference[use.load]
+        below_mw = use.heat_it_from_mw - service.idle_ratio * service.it_max_mw
+        asked_mw = outlook.demand_per_s[use.load] * (service.wh_per_request * REQUEST_MW_PER_WH)
+        widest[row] = np.clip(asked_mw - below_mw, 0.0, use.it_max_mw)
+    price = outlook.price_ccy_per_mwh
+    available = outlook.available_ratio * model.source_capacity_mw
+    limit = site.connection.import_max_mw if import_max_mw is None else import_max_mw
+    return Problem(
+        step_h=outlook.step_h,
+        import_cost_ccy_per_mwh=price + site.tariff.import_adder_ccy_per_mwh,
+        export_value_ccy_per_mwh=price - site.tariff.export_deduction_ccy_per_mwh,
+        import_max_mw=np.full(steps, limit),
+        export_max_mw=np.full(steps, site.connection.export_max_mw),
+        firm_mw=model.firm_it_mw @ pue,
+        use_names=tuple(u.name for u in model.uses),
+        use_value_ccy_per_mwh=worth / use_pue,
+        use_max_mw=widest * use_pue,
+        source_names=tuple(g.name for g in site.generators),
+        source_cost_ccy_per_mwh=np.broadcast_to(model.source_cost_ccy_per_mwh, available.shape),
+        source_min_mw=available * model.source_must_run_ratio,
+        source_max_mw=available,
+        battery=site.battery,
+        stored_mwh=stored_mwh,
+        end_value_ccy_per_mwh=end_value_ccy_per_mwh,
+        peak=peak,
+    )
+
+
+def problem_id(problem: Problem) -> str:
+    """Digest of everything a decision rested on: two cycles with one id were asked the same question."""
+    peak = problem.peak
+    return content_id(
+        problem.step_h.tobytes(),
+        problem.import_cost_ccy_per_mwh.tobytes(),
+        problem.firm_mw.tobytes(),
+        problem.use_value_ccy_per_mwh.tobytes(),
+        problem.use_max_mw.tobytes(),
+        problem.source_max_mw.tobytes(),
+        np.array([problem.stored_mwh, problem.end_value_ccy_per_mwh]).tobytes(),
+        b"" if peak is None else peak.so_far_mw.tobytes(),
+    )

@@ -1,0 +1,218 @@
+"""A year of control in one compiled loop, for a simple site given as arrays: flexible blocks and one battery.
+
+It runs the kernel and the forecast of the five-minute cycle without its records, so that a year of re-plans takes seconds:
+for benches and sweeps, not for a live site. In every control step t a policy sees
+
+    price          the real-time price of step t (late by 0 steps) or of an earlier one
+    day ahead      the prices of the first `day_ahead_known_steps[t]` steps
+    PUE            the present one; ahead of it, yesterday's shape moved to today's level
+    worth of uses  the present ones
+
+and sets powers. What the connection cannot carry is cut, the cheapest use first; then the step is paid at its true price.
+The policies are those of `headrace.dispatch.policies`, with no peak charge, sources or demand of their own.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.core import require
+from headrace.dispatch.kernel.loop import PriceArrays, RunArrays, SiteArrays, always_on, desk, rolling
+from headrace.dispatch.outlook import PRICE_FADE_S, WEATHER_FADE_S
+from headrace.dispatch.policies.rolling import FINE_S, HORIZON_S
+from headrace.dispatch.problem import Problem
+from headrace.energy import Battery
+
+__all__ = ["LoopPrices", "LoopRun", "LoopSite", "loop_problem", "run_always_on", "run_desk", "run_rolling"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+DESK_HOLD_H: Final = 0.5
+"""Least time the desk leaves a load off, or on, once switched, hours."""
+
+
+class LoopSite(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A simple site over T control steps; N uses."""
+
+    step_h: float
+    """Length of a control step, hours; a whole number of them makes an hour."""
+    import_max_mw: float
+    export_max_mw: float
+    import_adder_ccy_per_mwh: float
+    export_deduction_ccy_per_mwh: float
+    pue_ratio: Floats
+    """Facility power per IT power, one for all loads, shape (T,)."""
+    firm_it_mw: float
+    """IT power that always runs; with its cooling it always fits under the import limit."""
+    use_names: tuple[str, ...]
+    use_it_max_mw: Floats
+    """Widest each use can be, IT MW, shape (N,)."""
+    use_known_ccy_per_mwh: Floats
+    """Worth of one IT MWh to each use as a decision in the step knows it, shape (N, T)."""
+    use_earned_ccy_per_mwh: Floats
+    """Worth of one IT MWh as it turns out, shape (N, T)."""
+    battery: Battery
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.pue_ratio)
+
+
+class LoopPrices(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What energy costs, and what of it a decision may read; T control steps that start on a full hour."""
+
+    settled_ccy_per_mwh: Floats
+    """Price that each step is paid at, shape (T,)."""
+    late_steps: int
+    """Steps by which that price arrives late: 0 in time, 1 a settlement step later."""
+    day_ahead_ccy_per_mwh: Floats
+    """Day-ahead price, shape (T,)."""
+    day_ahead_known_steps: Ints
+    """How many leading day-ahead prices are known at the start of each step, shape (T,)."""
+    day_start_steps: Ints
+    """First step of each local day, and T last."""
+
+
+class LoopRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What one policy did; powers at the bus."""
+
+    use_mw: Floats
+    """Shape (N, T)."""
+    charge_mw: Floats
+    """Shape (T,)."""
+    discharge_mw: Floats
+    """Shape (T,)."""
+    import_mw: Floats
+    """Shape (T,)."""
+    export_mw: Floats
+    """Shape (T,)."""
+    stored_mwh: Floats
+    """s_0..s_T, shape (T+1,)."""
+    margin_ccy: Floats
+    """Worth of the uses less energy and wear of each step, shape (T,); the firm load's revenue is left out."""
+
+    def worth_ccy(self, end_value_ccy_per_mwh: float) -> float:
+        """Margin of the whole run with the energy left in store."""
+        return float(self.margin_ccy.sum() + end_value_ccy_per_mwh * self.stored_mwh[-1])
+
+
+def run_always_on(site: LoopSite, prices: LoopPrices) -> LoopRun:
+    """Policy `always-on`: every use at full width, battery idle."""
+    arrays = _blank(site)
+    always_on(_site_arrays(site), _price_arrays(prices), arrays)
+    return LoopRun(**arrays._asdict())
+
+
+def run_desk(site: LoopSite, prices: LoopPrices, hold_h: float = DESK_HOLD_H) -> LoopRun:
+    """Policy `desk`: uses off above break-even with a hold time, battery on the plan of the day's day-ahead prices."""
+    arrays = _blank(site)
+    hold_steps = round(hold_h / site.step_h)
+    desk(
+        _site_arrays(site),
+        _price_arrays(prices),
+        prices.day_start_steps,
+        hold_steps,
+        PRICE_FADE_S,
+        WEATHER_FADE_S,
+        arrays,
+    )
+    return LoopRun(**arrays._asdict())
+
+
+def run_rolling(site: LoopSite, prices: LoopPrices) -> LoopRun:
+    """Policy `rolling`: re-plan every control step on the telescoped grid, apply the first step."""
+    arrays = _blank(site)
+    stopped = rolling(
+        _site_arrays(site), _price_arrays(prices), FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, arrays
+    )
+    require(stopped < 0, f"the firm load must fit under the import limit in every step, but not in step {stopped}")
+    return LoopRun(**arrays._asdict())
+
+
+def loop_problem(
+    site: LoopSite,
+    price_ccy_per_mwh: Floats,
+    *,
+    first: int,
+    steps: int,
+    stored_mwh: float,
+    end_value_ccy_per_mwh: float,
+) -> Problem:
+    """Problem of `steps` control steps from `first` on with everything as it turns out: the perfect foresight of it."""
+    cut = slice(first, first + steps)
+    pue = site.pue_ratio[cut]
+    price = price_ccy_per_mwh[cut]
+    none = np.zeros((0, len(price)))
+    return Problem(
+        step_h=np.full(len(price), site.step_h),
+        import_cost_ccy_per_mwh=price + site.import_adder_ccy_per_mwh,
+        export_value_ccy_per_mwh=price - site.export_deduction_ccy_per_mwh,
+        import_max_mw=np.full(len(price), site.import_max_mw),
+        export_max_mw=np.full(len(price), site.export_max_mw),
+        firm_mw=site.firm_it_mw * pue,
+        use_names=site.use_names,
+        use_value_ccy_per_mwh=site.use_earned_ccy_per_mwh[:, cut] / pue,
+        use_max_mw=site.use_it_max_mw[:, None] * pue,
+        source_names=(),
+        source_cost_ccy_per_mwh=none,
+        source_min_mw=none,
+        source_max_mw=none,
+        battery=site.battery,
+        stored_mwh=stored_mwh,
+        end_value_ccy_per_mwh=end_value_ccy_per_mwh,
+        peak=None,
+    )
+
+
+def _site_arrays(site: LoopSite) -> SiteArrays:
+    battery = site.battery
+    return SiteArrays(
+        step_s=round(site.step_h * 3600.0),
+        import_max_mw=site.import_max_mw,
+        export_max_mw=site.export_max_mw,
+        import_adder=site.import_adder_ccy_per_mwh,
+        export_deduction=site.export_deduction_ccy_per_mwh,
+        firm_it_mw=site.firm_it_mw,
+        pue=site.pue_ratio,
+        use_it_max_mw=site.use_it_max_mw,
+        use_known=site.use_known_ccy_per_mwh,
+        use_earned=site.use_earned_ccy_per_mwh,
+        battery=np.array(
+            [
+                battery.charge_max_mw,
+                battery.discharge_max_mw,
+                battery.charge_efficiency_ratio,
+                battery.discharge_efficiency_ratio,
+                battery.wear_ccy_per_mwh,
+                battery.stored_min_mwh,
+                battery.stored_max_mwh,
+            ]
+        ),
+        start_mwh=battery.stored_start_mwh,
+    )
+
+
+def _price_arrays(prices: LoopPrices) -> PriceArrays:
+    return PriceArrays(
+        settled=prices.settled_ccy_per_mwh,
+        late_steps=prices.late_steps,
+        day_ahead=prices.day_ahead_ccy_per_mwh,
+        known_steps=prices.day_ahead_known_steps,
+    )
+
+
+def _blank(site: LoopSite) -> RunArrays:
+    steps = site.steps
+    return RunArrays(
+        use_mw=np.zeros((len(site.use_names), steps)),
+        charge_mw=np.zeros(steps),
+        discharge_mw=np.zeros(steps),
+        import_mw=np.zeros(steps),
+        export_mw=np.zeros(steps),
+        stored_mwh=np.zeros(steps + 1),
+        margin_ccy=np.zeros(steps),
+    )

@@ -1,0 +1,46 @@
+"""Every load at full power, battery idle: the floor that `gain` is measured from."""
+
+import numpy as np
+
+from headrace.dispatch.assemble import problem_id, problem_of
+from headrace.dispatch.outlook import expected
+from headrace.dispatch.policies.proposal import Proposal, Sight
+from headrace.dispatch.problem import Problem
+from headrace.dispatch.uses import SiteModel
+
+__all__ = ["AlwaysOn", "present"]
+
+
+class AlwaysOn:
+    """Policy `always-on`."""
+
+    name = "always-on"
+
+    def propose(self, model: SiteModel, sight: Sight) -> Proposal:
+        """Ask for everything; the connection alone sets the limit."""
+        problem = present(model, sight)
+        return Proposal(
+            use_limit_mw=(None,) * len(model.uses),
+            use_worth_ccy_per_mwh=tuple(problem.use_value_ccy_per_mwh[:, 0].tolist()),
+            may_fill=(True,) * len(model.uses),
+            source_limit_mw=(None,) * len(model.site.generators),
+            charge_mw=0.0,
+            discharge_mw=0.0,
+            import_limit_mw=model.site.connection.import_max_mw,
+            price_seen_ccy_per_mwh=float(
+                problem.import_cost_ccy_per_mwh[0] - model.site.tariff.import_adder_ccy_per_mwh
+            ),
+            bid_ccy_per_mwh=None,
+            ask_ccy_per_mwh=None,
+            problem_id=problem_id(problem),
+        )
+
+
+def present(model: SiteModel, sight: Sight) -> Problem:
+    """The problem of this one interval as a rule of thumb sees it."""
+    starts_s = np.array([sight.now_s], np.int64)
+    step_h = np.array([model.site.control_step_s / 3600.0])
+    outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h)
+    return problem_of(
+        model, outlook, month=sight.month, stored_mwh=sight.stored_mwh, end_value_ccy_per_mwh=0.0, peak=None
+    )

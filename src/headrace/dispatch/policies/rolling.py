@@ -1,0 +1,112 @@
+"""Re-optimise every control step on a telescoped grid; forecast from what was known; apply the first step."""
+
+from typing import Final
+
+import numpy as np
+
+from headrace.dispatch.assemble import problem_id, problem_of
+from headrace.dispatch.outlook import expected
+from headrace.dispatch.plan import Infeasible, Plan
+from headrace.dispatch.policies.proposal import Proposal, Sight
+from headrace.dispatch.problem import Peak, Problem
+from headrace.dispatch.solve import solve
+from headrace.dispatch.telescope import window_grid
+from headrace.dispatch.uses import SiteModel
+
+__all__ = ["FINE_S", "HORIZON_S", "Rolling", "first_step"]
+
+FINE_S: Final = 2 * 3600
+"""Steps stay at the control step this far ahead, seconds; beyond it forecasts are hourly anyway."""
+
+HORIZON_S: Final = 36 * 3600
+"""How far a plan looks, seconds: a perfect 36 h look-ahead captures 99.3 to 99.9 % of the gain."""
+
+FULL_MW: Final = 1e-6
+"""A block planned within this of its width counts as full."""
+
+
+class Rolling:
+    """Policy `rolling`."""
+
+    name = "rolling"
+
+    def plan(self, model: SiteModel, sight: Sight) -> tuple[Problem, Plan | Infeasible]:
+        """Solve the window that starts now.
+
+        The energy left at its end is worth what exporting it at the window's mean price would bring. A new monthly
+        peak costs its share: the window's part of what is left of the month.
+        """
+        site = model.site
+        starts_s, step_h = window_grid(sight.now_s, site.control_step_s, FINE_S, HORIZON_S, sight.end_s)
+        outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h)
+        problem = problem_of(
+            model,
+            outlook,
+            month=sight.month,
+            stored_mwh=sight.stored_mwh,
+            end_value_ccy_per_mwh=_end_value(model, outlook.price_ccy_per_mwh, step_h),
+            peak=_window_peak(model, sight, starts_s, step_h),
+        )
+        return problem, solve(problem)
+
+    def propose(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
+        """Ask for the first step of the window's optimum."""
+        problem, plan = self.plan(model, sight)
+        return plan if isinstance(plan, Infeasible) else first_step(model, sight, problem, plan, 0)
+
+
+def first_step(model: SiteModel, sight: Sight, problem: Problem, plan: Plan, step: int) -> Proposal:
+    """Turn one step of a plan into a proposal.
+
+    A block that pays at the grid's price, or that the plan runs in full, may take all it can get: demand comes as it
+    comes, and the site's order of worth decides who yields. A block the plan holds back stays at its plan.
+    """
+    worth = problem.use_value_ccy_per_mwh[:, step]
+    width = problem.use_max_mw[:, step]
+    planned = plan.use_mw[:, step]
+    import_cost = float(problem.import_cost_ccy_per_mwh[step])
+    is_free = ((planned >= width - FULL_MW) & (width > FULL_MW)) | (worth > import_cost)
+    ask = float(plan.ask_ccy_per_mwh[step])
+    limit_mw = float(problem.import_max_mw[step])
+    if problem.peak is not None:
+        limit_mw = min(limit_mw, float(plan.peak_mw[problem.peak.period[step]]))
+    output = plan.source_mw[:, step]
+    is_held = output < problem.source_max_mw[:, step] - FULL_MW
+    return Proposal(
+        use_limit_mw=_limits(planned, ~is_free),
+        use_worth_ccy_per_mwh=tuple(worth.tolist()),
+        may_fill=tuple((worth > float(problem.export_value_ccy_per_mwh[step])).tolist()),
+        source_limit_mw=_limits(output, is_held),
+        charge_mw=float(plan.charge_mw[step]),
+        discharge_mw=float(plan.discharge_mw[step]),
+        import_limit_mw=limit_mw,
+        price_seen_ccy_per_mwh=import_cost - model.site.tariff.import_adder_ccy_per_mwh,
+        bid_ccy_per_mwh=float(plan.bid_ccy_per_mwh[step]),
+        ask_ccy_per_mwh=ask if np.isfinite(ask) else None,
+        problem_id=problem_id(problem),
+    )
+
+
+def _limits(power_mw: np.ndarray, is_held: np.ndarray) -> tuple[float | None, ...]:
+    return tuple(mw if held else None for mw, held in zip(power_mw.tolist(), is_held.tolist(), strict=True))
+
+
+def _end_value(model: SiteModel, price: np.ndarray, step_h: np.ndarray) -> float:
+    if model.site.battery is None:
+        return 0.0
+    mean = float((price * step_h).sum() / step_h.sum()) - model.site.tariff.export_deduction_ccy_per_mwh
+    return mean * model.site.battery.discharge_efficiency_ratio
+
+
+def _window_peak(model: SiteModel, sight: Sight, starts_s: np.ndarray, step_h: np.ndarray) -> Peak | None:
+    charge = model.site.tariff.peak_charge_ccy_per_mw_month
+    if charge <= 0.0:
+        return None
+    inside_h = float(step_h[starts_s < sight.month_end_s].sum())
+    left_h = (sight.month_end_s - sight.now_s) / 3600.0
+    # Next month's peak is that month's question: inside this window it is free up to the connection.
+    return Peak(
+        charge_ccy_per_mw=charge * min(1.0, inside_h / left_h),
+        period=(starts_s >= sight.month_end_s).astype(np.int64),
+        so_far_mw=np.array([sight.peak_mw, model.site.connection.import_max_mw]),
+    )
