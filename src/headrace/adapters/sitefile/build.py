@@ -1,6 +1,6 @@
 """From the checked file to the records of the rooms: machines become megawatts, points become curves."""
 
-from headrace.adapters.sitefile.catalogue import asic_models
+from headrace.adapters.sitefile.asics import asic_models
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_energy import BatterySection
 from headrace.adapters.sitefile.schema_loads import MinerSection
@@ -111,13 +111,11 @@ def notes(file: SiteFile) -> tuple[str, ...]:
     said = []
     for miner in file.miner:
         points = _points(miner)
-        source = f" ({asic_models()[miner.model].source})" if miner.model else ""
-        left_out = sorted(set(points) - set(concave_hull(points)))
-        if left_out:
-            words = ", ".join(f"{power_w:g} W" for power_w, _ in left_out)
-            said.append(f"miner {miner.name}{source}: concave hull of {len(points)} points; on or under it: {words}")
-        elif source:
-            said.append(f"miner {miner.name}: {miner.model}{source}")
+        kept = len(concave_hull(points)) - 1
+        curve = f"the concave hull keeps {kept} of {len(points)} operating points" if kept < len(points) else ""
+        source = f"{miner.model} ({asic_models()[miner.model].source})" if miner.model else ""
+        if curve or source:
+            said.append(f"miner {miner.name}: {'; '.join(part for part in (source, curve) if part)}")
     if file.fx is not None:
         said.append(f"exchange rate held at {file.fx.usd_rate_ratio:g} {file.site.currency} per US dollar")
     return tuple(said)

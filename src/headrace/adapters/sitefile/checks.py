@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from headrace.adapters.sitefile.catalogue import asic_models
+from headrace.adapters.sitefile.asics import asic_models
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.period import window_of
