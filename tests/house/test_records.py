@@ -62,10 +62,10 @@ def test_packages_only_list_their_public_names(source):
             continue
         for node in module.tree.body:
             is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            names = [t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
-            is_listing = (
-                isinstance(node, ast.Import | ast.ImportFrom) or is_text or set(names) & {"__all__", "__version__"}
-            )
-            if not is_listing:
+            names = {t.id for t in node.targets if isinstance(t, ast.Name)} if isinstance(node, ast.Assign) else set()
+            # a tuple of what was imported, in its order, is a listing too
+            is_order = isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Tuple)
+            is_import = isinstance(node, ast.Import | ast.ImportFrom)
+            if not (is_text or is_import or is_order or names & {"__all__", "__version__"}):
                 bad.append(module.where(node))
     assert not bad, f"`__init__.py` holds a docstring, imports and `__all__`, and does nothing: {bad}"
