@@ -1,0 +1,107 @@
+"""What every `Feed` owes its callers, whatever it reads from."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headrace.adapters.feeds import FeedDeclaration, Publication, RecordedFeed, catalogue
+from headrace.adapters.feeds.sample import SAMPLE_ROLES, SAMPLE_TIME_ZONE, SAMPLE_WINDOW
+from headrace.core import BadInput, Interval
+from headrace.energy import Feed
+
+DATA = Path(os.environ.get("HEADRACE_DATA", Path(__file__).resolve().parents[2] / ".." / "shared" / "data"))
+
+Case = tuple[Feed, str, Interval]
+
+
+def _csv(folder: Path) -> Case:
+    rows = "\n".join(f"2024-03-{1 + h // 24:02}T{h % 24:02}:00:00Z,{h}" for h in range(240) if h not in {7, 100, 101})
+    (folder / "own.csv").write_text(f"interval_start,price\n{rows}\n")
+    declaration = FeedDeclaration(
+        files=("own.csv",),
+        columns=("price",),
+        unit="usd_per_mwh",
+        step_min=60,
+        known=Publication(rule="day_before", at_local="13:30"),
+    )
+    window = Interval(start=datetime(2024, 3, 2, 5, 20, tzinfo=UTC), end=datetime(2024, 3, 11, tzinfo=UTC))
+    return RecordedFeed(folder, {"price": declaration}, "America/Chicago"), "price", window
+
+
+def _sample(role: str) -> Case:
+    return RecordedFeed(None, SAMPLE_ROLES, SAMPLE_TIME_ZONE), role, SAMPLE_WINDOW
+
+
+def _folder(name: str) -> Case:
+    if not DATA.is_dir():
+        pytest.skip(f"no data folder at {DATA}; set HEADRACE_DATA")
+    feed = RecordedFeed(DATA, {name: name}, "America/Chicago")
+    end = min(feed.span(name).end, datetime(2024, 11, 20, tzinfo=UTC))
+    return feed, name, Interval(start=end - timedelta(days=30), end=end)
+
+
+FROM_FOLDER = sorted(name for name in catalogue() if not name.startswith("sample."))
+
+
+@pytest.fixture(params=["csv", *(f"sample:{role}" for role in SAMPLE_ROLES), *(f"folder:{n}" for n in FROM_FOLDER)])
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
+    kind, _, name = request.param.partition(":")
+    return _csv(tmp_path) if kind == "csv" else _sample(name) if kind == "sample" else _folder(name)
+
+
+def test_answer_covers_the_window_on_its_own_grid(case: Case) -> None:
+    feed, name, window = case
+    series = feed.series(name, window)
+    assert series.start_s <= window.start_s < series.start_s + series.step_s
+    assert series.end_s - series.step_s < window.end_s <= series.end_s
+
+
+def test_a_missing_value_is_nan_and_every_other_is_finite(case: Case) -> None:
+    feed, name, window = case
+    values = feed.series(name, window).values
+    assert not np.isinf(values).any()
+    assert np.isfinite(values).any()
+
+
+def test_no_value_is_known_before_it_could_be(case: Case) -> None:
+    feed, name, window = case
+    series = feed.series(name, window)
+    starts_s = series.start_s + np.arange(len(series)) * series.step_s
+    assert (np.diff(series.known_s) >= 0).all()
+    if "day_ahead" in name or name == "price":
+        # An auction is known some time on the day before: at most 24 h + its hours before the interval.
+        lead_s = starts_s - series.known_s
+        assert lead_s.min() > 9 * 3600
+        assert lead_s.max() < 38 * 3600
+    else:
+        assert (series.known_s >= starts_s).all()
+
+
+def test_two_windows_agree_where_they_overlap(case: Case) -> None:
+    feed, name, window = case
+    whole = feed.series(name, window)
+    part = feed.series(name, Interval(start=window.start + timedelta(days=2), end=window.end))
+    skipped = (part.start_s - whole.start_s) // whole.step_s
+    np.testing.assert_array_equal(whole.values[skipped:], part.values)
+    np.testing.assert_array_equal(whole.known_s[skipped:], part.known_s)
+
+
+def test_span_tells_what_is_on_record(case: Case) -> None:
+    feed, name, window = case
+    span = feed.span(name)
+    if span.start_s == 0:  # a trace without dates is laid over any window
+        assert span.end > window.end
+        return
+    inside = Interval(start=max(span.start, window.start), end=min(span.end, window.end))
+    assert len(feed.series(name, inside)) > 0
+    with pytest.raises(BadInput, match=r"outside the data|no such file"):
+        feed.series(name, Interval(start=span.end + timedelta(days=400), end=span.end + timedelta(days=401)))
+
+
+def test_an_undeclared_role_is_refused_with_those_declared() -> None:
+    feed, _, window = _sample("real_time")
+    with pytest.raises(BadInput, match=r"declared: bitcoin_block_reward, .*real_time"):
+        feed.series("realtime", window)
