@@ -75,9 +75,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def refused(path: Path, error: OSError) -> BadInput:
     """Turn the system's refusal to write `path` into the one error a person reads."""
+    is_blocked = isinstance(error, FileExistsError)
+    reason = f"{error.filename} is a file, not a folder" if is_blocked else error.strerror or str(error)
     return BadInput(
         str(path),
-        f"can't be written: {error.strerror or error}",
+        f"can't be written: {reason}",
         "Free space on that disk or name a folder you may write to, then run again",
     )
 

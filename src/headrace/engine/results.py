@@ -1,45 +1,31 @@
 """What a replay hands back: one run per policy as polars frames, and the figures of the board's page.
 
 `PolicyRun.intervals`, a row per control interval (metered, mean power in MW at the bus unless said):
-    interval_start (UTC), price, price_seen, is_estimated, bid, ask            money columns per MWh, site currency
+    interval_start (UTC), price, price_seen, is_estimated, bid, ask       money per MWh, site currency
     import_mw, export_mw, firm_mw, charge_mw, discharge_mw, stored_mwh, it_mw
-    use:<name>_mw, want:<name>_mw, worth:<name>                                 each flexible use: got, could take, $/MWh
-    source:<name>_mw, available:<name>_mw                                       each on-site generator
-    hashrate_phs, requests_per_s, requests_asked_per_s, gpus_busy               useful work
-    temp_c, carbon_kg_per_mwh (null where no series), mode                      mode: plan, last_plan, safe_rule, shed
-    yielded_mw, absorbed_mw                                                     mining giving way to AI; mining on surplus
-`PolicyRun.settlements`, a row per settlement interval: interval_start, import_wh, export_wh, is_estimated, and one
+    use:<name>_mw, want:<name>_mw, worth:<name>                           each block: got, could take, money per MWh
+    source:<name>_mw, available:<name>_mw                                 each on-site generator
+    hashrate_phs, requests_per_s, requests_asked_per_s, gpus_busy, heat_mw        useful work
+    temp_c, carbon_kg_per_mwh (null where no series)
+    mode                                                                  plan, last_plan, safe_rule, shed
+    yielded_mw, absorbed_mw                                               mining giving way to AI; mining on surplus
+    shed_mw, spilled_mw                                                   firm load not served; output lost
+
+`PolicyRun.settlements`, a row per settlement interval: interval_start, duration_s, import_wh, export_wh, is_estimated, and one
 integer column per statement line in micro-units of the site's currency, revenue plus, cost minus (see `LINES`), plus
 `mining_sats`.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import polars as pl
 
 from headrace.core import Interval
 from headrace.dispatch.site import Site
+from headrace.settlement import LINES
 
 __all__ = ["LINES", "DataGap", "PolicyRun", "ReplayResult"]
-
-LINES: Final = (
-    "energy_bought",
-    "energy_sold",
-    "adders",
-    "mining",
-    "pool_fees",
-    "ai_firm",
-    "ai_curtailable",
-    "inference",
-    "heat",
-    "service_credits",
-    "ppa",
-    "peak",
-    "generation",
-    "wear",
-)
-"""Statement lines, in the order of the waterfall; margin is their sum."""
 
 
 class DataGap(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ hashes) for mining. Rooms before this one decide in floats; from here on nothing
 
 import msgspec
 
-__all__ = ["MeteredInterval", "SettlementPrices"]
+__all__ = ["ControlReading", "MeteredInterval", "SettlementPrices", "add_up"]
 
 
 class MeteredInterval(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,3 +59,57 @@ class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Network difficulty; expected hashes per block are difficulty × 2³²."""
     btc_micro: int
     """Fair value of one bitcoin, micro-units of the site's currency."""
+
+
+class ControlReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One control interval as the site's own meters saw it: what settles, and what explains it."""
+
+    meters: MeteredInterval
+    """What settles."""
+    firm_wh: int
+    """Energy of everything that must run, with its cooling."""
+    use_wh: tuple[int, ...]
+    """Energy each merit-order block took, at the bus."""
+    use_width_wh: tuple[int, ...]
+    """Energy each could have taken."""
+    available_wh: tuple[int, ...]
+    """Energy each generator could have given."""
+    stored_mwh: float
+    """Energy in store at the interval's end, as the battery reports it."""
+    yielded_wh: int
+    """Mining that its limit allowed and the connection did not: AI came first."""
+    absorbed_wh: int
+    """Mining that ran on power AI left free of its installed capacity."""
+    shed_wh: int
+    """Firm load not served."""
+    spilled_wh: int
+    """Output that could be neither used, exported nor turned down."""
+
+
+def add_up(parts: list[MeteredInterval]) -> MeteredInterval:
+    """Sum consecutive control intervals to one settlement interval."""
+
+    def total(name: str) -> int:
+        return sum(getattr(part, name) for part in parts)
+
+    def totals(name: str) -> tuple[int, ...]:
+        return tuple(map(sum, zip(*(getattr(part, name) for part in parts), strict=True)))
+
+    return MeteredInterval(
+        interval_start_s=parts[0].interval_start_s,
+        duration_s=total("duration_s"),
+        import_wh=total("import_wh"),
+        export_wh=total("export_wh"),
+        charge_wh=total("charge_wh"),
+        discharge_wh=total("discharge_wh"),
+        generated_wh=totals("generated_wh"),
+        it_wh=total("it_wh"),
+        lease_delivered_gpu_s=totals("lease_delivered_gpu_s"),
+        lease_short_gpu_s=totals("lease_short_gpu_s"),
+        requests_served=totals("requests_served"),
+        requests_asked=totals("requests_asked"),
+        work_ph=totals("work_ph"),
+        heat_wh=totals("heat_wh"),
+        ppa_wh=totals("ppa_wh"),
+        import_peak_w=max(part.import_peak_w for part in parts),
+    )

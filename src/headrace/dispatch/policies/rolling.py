@@ -37,7 +37,9 @@ class Rolling:
         peak costs its share: the window's part of what is left of the month.
         """
         site = model.site
-        starts_s, step_h = window_grid(sight.now_s, site.control_step_s, FINE_S, HORIZON_S, sight.end_s)
+        starts_s, step_h = window_grid(
+            now_s=sight.now_s, step_s=site.control_step_s, fine_s=FINE_S, horizon_s=HORIZON_S, end_s=sight.end_s
+        )
         outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h)
         problem = problem_of(
             model,

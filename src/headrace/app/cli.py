@@ -1,0 +1,180 @@
+"""The command line: one verb a function, each imported only when it runs.
+
+Exit codes: 0 ok, 2 usage or bad input, 3 infeasible, 4 stale data, 5 refused. Every verb takes --json.
+"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import App, CycloptsError, Parameter
+
+from headrace import __version__
+from headrace.core import BadInput, ExitCode, HeadraceError
+
+__all__ = ["app", "main"]
+
+app = App(name="headrace", help="Decides where each megawatt of a flexible compute campus goes.", version=__version__)
+bench = App(name="bench", help="Ratios against named peers, measured in one run.")
+app.command(bench)
+
+DEMO_OUT: Final = Path("demo-out")
+REPLAY_OUT: Final = Path("out")
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
+Data = Annotated[
+    Path | None, Parameter(name="--data", env_var="HEADRACE_DATA", help="Folder of recorded data (see `headrace data`).")
+]
+Out = Annotated[Path, Parameter(name="--out", help="Folder for journals, Parquet, books and the report.")]
+
+
+@app.command
+def demo(*, out: Out = DEMO_OUT, json: Json = False) -> None:
+    """Replay six real weeks of the embedded sample: ERCOT South hub, 4 November to 15 December 2024."""
+    from headrace.app.verbs import run_demo
+
+    run_demo(out=out, as_json=json)
+
+
+@app.command
+def replay(
+    site: Path,
+    *,
+    data: Data = None,
+    out: Out = REPLAY_OUT,
+    start: Annotated[str | None, Parameter(name="--from", help="First instant, ISO-8601 (local if no zone).")] = None,
+    end: Annotated[str | None, Parameter(name="--to", help="First instant after, ISO-8601.")] = None,
+    policies: Annotated[str, Parameter(help="Policies to run, separated by commas.")] = "always-on,desk,rolling,bound",
+    sensitivities: Annotated[bool, Parameter(help="Also run the labelled sensitivities.")] = True,
+    resume: Annotated[bool, Parameter(negative="", help="Go on where a killed replay stopped.")] = False,
+    json: Json = False,
+) -> None:
+    """Replay a recorded period: site in, money out."""
+    from headrace.app.verbs import run_replay
+
+    run_replay(
+        site,
+        data=data,
+        out=out,
+        start=start,
+        end=end,
+        policies=tuple(name.strip() for name in policies.split(",") if name.strip()),
+        sensitivities=sensitivities,
+        resume=resume,
+        as_json=json,
+    )
+
+
+@app.command
+def why(
+    at: Annotated[str, Parameter(name="TIME", help="Any instant of the replay, ISO-8601 (local if no zone).")],
+    *,
+    out: Out = DEMO_OUT,
+    policy: Annotated[str, Parameter(help="Run to explain, by its label.")] = "rolling",
+    json: Json = False,
+) -> None:
+    """Explain one interval of a finished replay: the ladder, what binds, and what the next MWh is worth."""
+    from headrace.app.verbs import run_why
+
+    run_why(at, out=out, label=policy, as_json=json)
+
+
+@app.command
+def report(*, out: Out = DEMO_OUT, json: Json = False) -> None:
+    """Draw the report of a finished replay again, and print its table."""
+    from headrace.app.verbs import run_report
+
+    run_report(out=out, as_json=json)
+
+
+@app.command
+def check(site: Path, *, json: Json = False) -> None:
+    """Check a site file: every problem at once, with key, line and what to do."""
+    from headrace.app.verbs import run_check
+
+    run_check(site, as_json=json)
+
+
+@app.command
+def new(name: str, *, folder: Path = Path(), json: Json = False) -> None:
+    """Write a commented site file to start from, and the schema that editors complete it with."""
+    from headrace.app.verbs import run_new
+
+    run_new(name, folder=folder, as_json=json)
+
+
+@app.command
+def data(*, data: Data = None, json: Json = False) -> None:
+    """List the recorded series that a data folder holds, with span, step and gaps."""
+    from headrace.app.verbs import run_data
+
+    run_data(data=data, as_json=json)
+
+
+@app.command
+def doctor(*, data: Data = None, json: Json = False) -> None:
+    """Say what is installed, what is simulated, and what is missing."""
+    from headrace.app.verbs import run_doctor
+
+    run_doctor(data=data, as_json=json)
+
+
+@bench.command(name="dispatch")
+def bench_dispatch(*, json: Json = False) -> None:
+    """Time the exact dispatch against PyPSA, linopy and warm HiGHS on the same windows."""
+    from headrace.app.bench.dispatch import bench_dispatch, print_dispatch
+    from headrace.app.verbs import show
+
+    show(bench_dispatch(), print_dispatch, as_json=json)
+
+
+@bench.command(name="value")
+def bench_value(*, data: Data = None, json: Json = False) -> None:
+    """Measure what each policy captures of perfect foresight on real prices."""
+    from headrace.app.bench.value import bench_value, print_value
+    from headrace.app.verbs import need_data, show
+
+    show(bench_value(need_data(data)), print_value, as_json=json)
+
+
+@bench.command(name="replay")
+def bench_replay(*, data: Data = None, json: Json = False) -> None:
+    """Time a year at five minutes, one policy, with its books and report."""
+    from headrace.app.bench.replay import bench_replay, print_replay
+    from headrace.app.verbs import need_data, show
+
+    show(bench_replay(need_data(data)), print_replay, as_json=json)
+
+
+def instant(text: str, time_zone: str) -> datetime:
+    """Read an ISO-8601 time a person typed; without a zone it is local to the site.
+
+    Raises
+    ------
+    BadInput
+        If it is no time.
+    """
+    from zoneinfo import ZoneInfo
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"time {text!r}", "not ISO-8601", "Write 2024-11-17 or 2024-11-17T18:05 or ...T18:05Z") from error
+    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
+
+
+def main() -> None:
+    """Run the command line; the one place where an expected failure becomes a message and an exit code."""
+    try:
+        app(exit_on_error=False, print_error=True)
+    except CycloptsError:
+        sys.exit(ExitCode.BAD_INPUT)
+    except HeadraceError as error:
+        sys.stderr.write(f"headrace: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(ExitCode.OK)
+    except KeyboardInterrupt:
+        sys.stderr.write("headrace: stopped; run again with --resume to go on\n")
+        sys.exit(130)

@@ -1,0 +1,247 @@
+"""Compose a replay: site file and data folder in, `ReplayResult` out, its journals on disk as it goes."""
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from headrace.adapters.feeds import RecordedFeed
+from headrace.adapters.sitefile import LoadedSite
+from headrace.app.inputs import check_period, read_inputs
+from headrace.core import BadInput, Interval, content_id, iso
+from headrace.dispatch.inputs import Inputs, in_time
+from headrace.dispatch.plan import Infeasible
+from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Rolling
+from headrace.dispatch.solve import solve
+from headrace.dispatch.uses import SiteModel, model_of
+from headrace.engine.frames import policy_run
+from headrace.engine.journal import JournalHeader
+from headrace.engine.replay import Tick, run_policy
+from headrace.engine.results import PolicyRun, ReplayResult
+from headrace.engine.truth import Truth, truth_of
+from headrace.sim.campus import Campus
+
+__all__ = ["HEADLINE", "SENSITIVITIES", "Variant", "prepare", "replay"]
+
+HEADLINE: Final = ("always-on", "desk", "rolling", "bound")
+"""Policies of every headline, in order."""
+
+SENSITIVITIES: Final = ("rolling, price known", "rolling, no battery", "rolling, hub price")
+"""Labelled runs beside the headline; the last only where the site file declares a hub's series."""
+
+Progress = Callable[[str], Tick]
+"""Given a run's label, makes its progress callback."""
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A site in the world one run takes place in."""
+
+    model: SiteModel
+    inputs: Inputs
+    truth: Truth
+
+
+def prepare(loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant:
+    """Read everything a replay of `window` rests on.
+
+    Raises
+    ------
+    BadInput
+        If a series is missing, broken, or does not cover the period.
+    """
+    check_period(feed, loaded.site, window)
+    inputs = read_inputs(feed, loaded.site, set(loaded.feeds), window)
+    model = model_of(loaded.site)
+    return Variant(model=model, inputs=inputs, truth=truth_of(model, inputs, window))
+
+
+def replay(
+    loaded: LoadedSite,
+    *,
+    data_dir: Path | None,
+    window: Interval | None,
+    labels: tuple[str, ...],
+    journals: Path | None,
+    resume: bool,
+    progress: Progress,
+) -> ReplayResult:
+    """Replay a recorded period under several policies.
+
+    Parameters
+    ----------
+    loaded
+        The site file.
+    data_dir
+        Folder of recorded data; None if the site needs only the embedded sample.
+    window
+        Period; None takes the site file's own.
+    labels
+        Runs to make, from `HEADLINE` and `SENSITIVITIES`.
+    journals
+        Folder for one journal a run; None keeps none.
+    resume
+        Go on where a killed replay stopped.
+    progress
+        Makes a progress callback for each run.
+
+    Raises
+    ------
+    BadInput
+        If the period or the data can't be used, or a journal can't be written or belongs to another run.
+    """
+    window = window or loaded.window
+    if window is None:
+        raise BadInput(str(loaded.path), "no period given", "Add a [replay] table or give --from and --to")
+    feed = RecordedFeed(data_dir, loaded.feeds, loaded.site.time_zone)
+    base = prepare(loaded, feed, window)
+    digest = _digest(base.inputs)
+    runs: list[PolicyRun] = []
+    notes = list(loaded.notes) + _notes(loaded, feed, base)
+    for label in labels:
+        variant = _variant(label, base, loaded, feed, window)
+        if variant is None:
+            continue
+        policy = _policy(label, variant)
+        if policy is None:
+            notes.append("No bound: with perfect foresight the firm load still exceeds what the site can be given.")
+            continue
+        header = _header(loaded, label, window, digest)
+        records = run_policy(
+            variant.model,
+            variant.inputs,
+            variant.truth,
+            policy,
+            lambda stored_mwh, variant=variant: _campus(variant, stored_mwh),  # type: ignore[misc]
+            journal=None if journals is None else journals / f"{label.replace(', ', '-').replace(' ', '-')}.jsonl",
+            header=header,
+            resume=resume,
+            tick=progress(label),
+        )
+        runs.append(
+            policy_run(
+                variant.model, variant.truth, records, policy=policy.name, label=label, is_headline=label in HEADLINE
+            )
+        )
+    return ReplayResult(
+        site=loaded.site,
+        window=window,
+        runs=tuple(runs),
+        gaps=base.truth.gaps,
+        notes=tuple(notes),
+        sources={role: feed.series(role, window).describe() for role in sorted(loaded.feeds) if role[:4] != "hub_"},
+        meta={
+            "config_digest": loaded.digest,
+            "input_digest": digest,
+            "versions": _versions(),
+            "site_file": loaded.path.name,
+        },
+    )
+
+
+def _campus(variant: Variant, stored_mwh: float) -> Campus:
+    truth = variant.truth
+    campus = Campus(
+        variant.model,
+        truth.problem,
+        pue=truth.pue,
+        demand_per_s=truth.outlook.demand_per_s,
+        ppa_ratio=truth.ppa_ratio,
+        months=truth.calendar.month,
+        start_s=truth.window.start_s,
+    )
+    campus.stored_mwh = stored_mwh
+    return campus
+
+
+def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant | None:
+    """The world of one run; None if the site declares nothing to make it from."""
+    match label:
+        case "rolling, price known":
+            inputs = msgspec.structs.replace(base.inputs, real_time=in_time(base.inputs.real_time))
+            return msgspec.structs.replace(base, inputs=inputs)
+        case "rolling, no battery":
+            if base.model.site.battery is None:
+                return None
+            model = model_of(msgspec.structs.replace(base.model.site, battery=None))
+            return Variant(model=model, inputs=base.inputs, truth=truth_of(model, base.inputs, window))
+        case "rolling, hub price":
+            if "hub_real_time" not in loaded.feeds:
+                return None
+            start = window.start_s - base.inputs.real_time.start_s
+            wide = Interval.from_epoch(window.start_s - start, window.end_s)
+            ahead = feed.series("hub_day_ahead", wide) if "hub_day_ahead" in loaded.feeds else base.inputs.day_ahead
+            inputs = msgspec.structs.replace(
+                base.inputs, real_time=feed.series("hub_real_time", wide), day_ahead=ahead
+            )
+            return Variant(model=base.model, inputs=inputs, truth=truth_of(base.model, inputs, window))
+        case _:
+            return base
+
+
+def _policy(label: str, variant: Variant) -> Policy | None:
+    """The rule that a run's label names; None if a bound does not exist."""
+    match label.split(",")[0]:
+        case "always-on":
+            return AlwaysOn()
+        case "desk":
+            return Desk()
+        case "rolling":
+            return Rolling()
+        case "bound":
+            problem = variant.truth.problem
+            plan = solve(problem)
+            return None if isinstance(plan, Infeasible) else Bound(problem, plan, variant.truth.window.start_s)
+        case _:
+            known = ", ".join(HEADLINE + SENSITIVITIES)
+            raise BadInput(f"policy {label!r}", "unknown", f"Choose from: {known}")
+
+
+def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
+    """What a reader must know beside the headline."""
+    site = loaded.site
+    notes = []
+    if site.market.is_hub:
+        notes.append(f"{site.market.settlement_point} is a trading hub: no load can settle at its price.")
+    if base.inputs.day_ahead is None:
+        notes.append("No day-ahead series: forecasts repeat the last day and the desk's battery follows them.")
+    if site.usd_rate_ratio != 1.0:
+        notes.append(f"Constant exchange rate: {site.usd_rate_ratio} {site.currency.value} per USD.")
+    estimated = int(base.truth.is_estimated.sum())
+    if estimated:
+        notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")
+    notes += [
+        f"{role}: {feed.declaration(role).note}" for role in sorted(loaded.feeds) if feed.declaration(role).note
+    ]
+    return notes
+
+
+def _digest(inputs: Inputs) -> str:
+    """Digest of every value a run can read, and of when each was known."""
+    series = [s for s in (getattr(inputs, name) for name in inputs.__struct_fields__ if name != "profiles") if s]
+    series += [inputs.profiles[role] for role in sorted(inputs.profiles)]
+    parts = []
+    for each in series:
+        grid = np.array([each.start_s, each.step_s], np.int64).tobytes()
+        parts.append(each.name.encode() + grid + each.values.tobytes() + each.known_s.tobytes())
+    return content_id(*parts)
+
+
+def _header(loaded: LoadedSite, label: str, window: Interval, digest: str) -> JournalHeader:
+    return JournalHeader(
+        kind="backtest",
+        site=loaded.site.name,
+        policy=label,
+        period=f"{iso(window.start_s)}/{iso(window.end_s)}",
+        config_digest=loaded.digest,
+        input_digest=digest,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("headrace", "highspy", "msgspec", "numba", "numpy", "polars")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}

@@ -1,0 +1,119 @@
+"""One cycle: see, decide, act, meter, settle, record. Every mode runs this same step."""
+
+from typing import Protocol
+
+import msgspec
+
+from headrace.control.decide import decide
+from headrace.control.setpoints import Setpoints
+from headrace.dispatch.plan import Infeasible
+from headrace.dispatch.policies import Memory, Policy, Proposal, Sight
+from headrace.dispatch.uses import SiteModel
+from headrace.settlement import Rates, SettlementPrices, Statement, close
+from headrace.settlement.metering import ControlReading, MeteredInterval, add_up
+
+__all__ = ["CycleRecord", "Devices", "State", "step"]
+
+
+class Devices(Protocol):
+    """The site's devices and meters: simulated, or real behind the same door."""
+
+    def apply(self, setpoints: Setpoints, at_s: int) -> ControlReading:
+        """Hold `setpoints` for the control interval that begins at `at_s` (epoch seconds) and read the meters."""
+        ...
+
+
+class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What one cycle decided, why, and what the meters said: one line of the journal."""
+
+    at_s: int
+    """Start of the control interval, epoch seconds."""
+    proposal: Proposal | None
+    """What the policy asked for; None if it had no plan."""
+    infeasible: Infeasible | None = None
+    """Why it had none."""
+    setpoints: Setpoints
+    """What the site was told."""
+    reading: ControlReading
+    """What the meters said."""
+    statement: Statement | None = None
+    """The settlement interval that this cycle completes."""
+
+
+class State(msgspec.Struct, kw_only=True):
+    """What the loop carries from cycle to cycle; every part of it can be read back from the journal."""
+
+    stored_mwh: float
+    """Energy in store, as last metered."""
+    memory: Memory = Memory()
+    """What the policy keeps."""
+    last: Proposal | None = None
+    """The last proposal."""
+    month_count: int = -1
+    """Local month of the last cycle."""
+    peak_w: int = 0
+    """Highest control-interval import of that month, W."""
+    settled_peak_w: int = 0
+    """The same when the running settlement interval began, W."""
+    pending: list[MeteredInterval] = msgspec.field(default_factory=list)
+    """Control intervals of the settlement interval that runs."""
+
+    def absorb(self, record: CycleRecord, month_count: int) -> None:
+        """Take in what a cycle recorded: the same whether it just ran or is read back."""
+        if month_count != self.month_count:
+            self.month_count, self.peak_w, self.settled_peak_w = month_count, 0, 0
+        self.stored_mwh = record.reading.stored_mwh
+        if record.proposal is not None:
+            self.last = record.proposal
+            self.memory = record.proposal.memory or self.memory
+        self.peak_w = max(self.peak_w, record.reading.meters.import_peak_w)
+        if record.statement is None:
+            self.pending.append(record.reading.meters)
+        else:
+            self.pending = []
+            self.settled_peak_w = self.peak_w
+
+
+def step(
+    model: SiteModel,
+    rates: Rates,
+    policy: Policy,
+    sight: Sight,
+    state: State,
+    devices: Devices,
+    *,
+    month_count: int,
+    prices: SettlementPrices | None,
+) -> CycleRecord:
+    """Run one control interval.
+
+    Parameters
+    ----------
+    model, rates
+        The site, and its prices as integers.
+    policy, sight
+        Who decides, and all it may see.
+    state
+        What the loop carries; only read here, `State.absorb` moves it on.
+    devices
+        The door to the site.
+    month_count
+        Local month that the interval belongs to; its peak starts afresh.
+    prices
+        Given when the interval completes a settlement interval.
+    """
+    answer = policy.propose(model, sight)
+    setpoints = decide(model, answer, state.last)
+    reading = devices.apply(setpoints, sight.now_s)
+    statement = None
+    if prices is not None:
+        before_w = state.settled_peak_w if month_count == state.month_count else 0
+        statement = close(rates, add_up([*state.pending, reading.meters]), prices, peak_before_w=before_w)
+    return CycleRecord(
+        at_s=sight.now_s,
+        proposal=answer if isinstance(answer, Proposal) else None,
+        infeasible=answer if isinstance(answer, Infeasible) else None,
+        setpoints=setpoints,
+        reading=reading,
+        statement=statement,
+    )

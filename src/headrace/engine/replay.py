@@ -1,0 +1,131 @@
+"""A recorded period run through the cycle, once per policy, on the same assets and the same world."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from headrace.dispatch.inputs import Inputs
+from headrace.dispatch.policies import Policy, Sight
+from headrace.dispatch.uses import SiteModel
+from headrace.engine.cycle import CycleRecord, Devices, State, step
+from headrace.engine.journal import JournalHeader, JournalWriter, recover
+from headrace.engine.truth import Truth
+from headrace.settlement import rates_of
+
+__all__ = ["Tick", "run_policy"]
+
+Tick = Callable[[int, int], None]
+"""Called now and then with (cycles done, cycles in all)."""
+
+TICK_EVERY: Final = 288
+"""Cycles between two ticks: a day at five minutes."""
+
+
+def run_policy(
+    model: SiteModel,
+    inputs: Inputs,
+    truth: Truth,
+    policy: Policy,
+    devices: Callable[[float], Devices],
+    *,
+    journal: Path | None,
+    header: JournalHeader,
+    resume: bool,
+    tick: Tick,
+) -> list[CycleRecord]:
+    """Run one policy over the whole period.
+
+    Parameters
+    ----------
+    model, inputs, truth
+        The site, its series, and what really came.
+    policy
+        Who decides.
+    devices
+        Makes the site's devices with this much energy in store, MWh.
+    journal, header
+        Where to write the journal (None keeps none), and what the run is.
+    resume
+        Go on after the last whole record of a journal that a killed run left.
+    tick
+        Progress.
+
+    Returns
+    -------
+    list of CycleRecord
+        Every cycle, in order, those read back included.
+    """
+    state = State(stored_mwh=truth.problem.stored_mwh)
+    months = truth.calendar.month_count.tolist()
+    records: list[CycleRecord] = []
+    recovered = None
+    if journal is not None and resume:
+        recovered = recover(journal, header)
+        decoder = msgspec.json.Decoder(CycleRecord)
+        for position, line in enumerate(recovered.records):
+            record = decoder.decode(line)
+            state.absorb(record, months[position])
+            records.append(record)
+    site_devices = devices(state.stored_mwh)
+    writer = None if journal is None else JournalWriter(journal, header, recovered=recovered)
+    encode = msgspec.json.Encoder().encode
+    try:
+        for record in _cycles(model, inputs, truth, policy, site_devices, state, first=len(records)):
+            records.append(record)
+            if writer is not None:
+                writer.append(encode(record))
+            if len(records) % TICK_EVERY == 0:
+                tick(len(records), len(months))
+    finally:
+        if writer is not None:
+            writer.close()
+    tick(len(records), len(months))
+    return records
+
+
+def _cycles(
+    model: SiteModel, inputs: Inputs, truth: Truth, policy: Policy, devices: Devices, state: State, *, first: int
+) -> Iterator[CycleRecord]:
+    site = model.site
+    rates = rates_of(site)
+    calendar = truth.calendar
+    starts_s = truth.outlook.starts_s.tolist()
+    local = list(
+        zip(
+            calendar.month.tolist(),
+            calendar.month_count.tolist(),
+            calendar.hour.tolist(),
+            calendar.day_end_s.tolist(),
+            calendar.month_end_s.tolist(),
+            strict=True,
+        )
+    )
+    settles = _settles(truth, site.control_step_s, site.market.settlement_step_s)
+    for t in range(first, len(starts_s)):
+        month, month_count, hour, day_end_s, month_end_s = local[t]
+        sight = Sight(
+            now_s=starts_s[t],
+            end_s=truth.window.end_s,
+            inputs=inputs,
+            stored_mwh=state.stored_mwh,
+            peak_mw=state.peak_w * 1e-6 if month_count == state.month_count else 0.0,
+            month=month,
+            hour_local=hour,
+            day_end_s=day_end_s,
+            month_end_s=month_end_s,
+            memory=state.memory,
+        )
+        prices = truth.prices(model, inputs, t) if settles[t] else None
+        record = step(model, rates, policy, sight, state, devices, month_count=month_count, prices=prices)
+        state.absorb(record, month_count)
+        yield record
+
+
+def _settles(truth: Truth, control_step_s: int, settlement_step_s: int) -> list[bool]:
+    """Does a settlement interval, a month or the period end with this control step?"""
+    ends_s = truth.outlook.starts_s + control_step_s
+    is_last = (ends_s % settlement_step_s == 0) | (ends_s == truth.calendar.month_end_s)
+    is_last[-1] = True
+    return [bool(last) for last in is_last]

@@ -1,0 +1,203 @@
+"""A simulated campus: devices that follow setpoints under the conditions that really came, and meters that say so.
+
+Devices here are ideal: they follow within the interval and never fail. Power is held constant over a control interval.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.control.govern import Bus, Flows, govern
+from headrace.control.setpoints import Setpoints
+from headrace.dispatch.assemble import REQUEST_MW_PER_WH
+from headrace.dispatch.problem import Problem
+from headrace.dispatch.uses import SiteModel, UseKind
+from headrace.loads import Firmness
+from headrace.settlement.metering import ControlReading, MeteredInterval
+
+__all__ = ["Campus"]
+
+WH_PER_MWH: Final = 1_000_000
+
+
+class Campus:
+    """The site's devices and meters in a simulated world.
+
+    Parameters
+    ----------
+    model
+        The site.
+    truth
+        What really came, as the dispatch problem of the whole period on the control grid.
+    pue
+        PUE of each cooling that really came, shape (C, T).
+    demand_per_s, ppa_ratio
+        Requests per second of each inference service and capacity factor of each agreement, shapes (I, T), (A, T).
+    months
+        Local calendar month of each step, shape (T,).
+    start_s
+        Start of the period, epoch seconds.
+    """
+
+    def __init__(
+        self,
+        model: SiteModel,
+        truth: Problem,
+        *,
+        pue: NDArray[np.float64],
+        demand_per_s: NDArray[np.float64],
+        ppa_ratio: NDArray[np.float64],
+        months: NDArray[np.int64],
+        start_s: int,
+    ) -> None:
+        self.stored_mwh = truth.stored_mwh
+        self._model = model
+        self._start_s = start_s
+        self._step_s = model.site.control_step_s
+        self._hours = self._step_s / 3600.0
+        self._is_mining = tuple(u.kind is UseKind.MINING for u in model.uses)
+        # Lists of rows, not arrays: each interval reads a dozen scalars, which Python does fastest from lists.
+        self._firm_mw = truth.firm_mw.tolist()
+        self._width_mw = truth.use_max_mw.T.tolist()
+        self._source_min_mw = truth.source_min_mw.T.tolist()
+        self._source_max_mw = truth.source_max_mw.T.tolist()
+        self._source_cost = truth.source_cost_ccy_per_mwh.T.tolist()
+        self._pue = pue.T.tolist()
+        self._demand = demand_per_s.T.tolist()
+        self._ppa = ppa_ratio.T.tolist()
+        self._months = months.tolist()
+        self._firm_it_mw = model.firm_it_mw.tolist()
+
+    def apply(self, setpoints: Setpoints, at_s: int) -> ControlReading:
+        """Run one control interval under `setpoints` and read the meters."""
+        t = (at_s - self._start_s) // self._step_s
+        bus = Bus(
+            firm_mw=self._firm_mw[t],
+            use_width_mw=tuple(self._width_mw[t]),
+            use_is_mining=self._is_mining,
+            source_min_mw=tuple(self._source_min_mw[t]),
+            source_max_mw=tuple(self._source_max_mw[t]),
+            source_cost_ccy_per_mwh=tuple(self._source_cost[t]),
+            charge_room_mw=self._charge_room_mw(),
+            discharge_room_mw=self._discharge_room_mw(),
+        )
+        flows = govern(setpoints, bus)
+        self._move_battery(flows)
+        return self._read(t, at_s, setpoints, bus, flows)
+
+    def _charge_room_mw(self) -> float:
+        battery = self._model.site.battery
+        if battery is None:
+            return 0.0
+        room_mwh = max(0.0, battery.stored_max_mwh - self.stored_mwh)
+        return min(battery.charge_max_mw, room_mwh / (battery.charge_efficiency_ratio * self._hours))
+
+    def _discharge_room_mw(self) -> float:
+        battery = self._model.site.battery
+        if battery is None:
+            return 0.0
+        held_mwh = max(0.0, self.stored_mwh - battery.stored_min_mwh)
+        return min(battery.discharge_max_mw, held_mwh * battery.discharge_efficiency_ratio / self._hours)
+
+    def _move_battery(self, flows: Flows) -> None:
+        battery = self._model.site.battery
+        if battery is not None:
+            moved = (
+                flows.charge_mw * battery.charge_efficiency_ratio
+                - flows.discharge_mw / battery.discharge_efficiency_ratio
+            ) * self._hours
+            self.stored_mwh = min(max(self.stored_mwh + moved, battery.stored_min_mwh), battery.stored_max_mwh)
+
+    def _read(self, t: int, at_s: int, setpoints: Setpoints, bus: Bus, flows: Flows) -> ControlReading:
+        pue = self._pue[t]
+        use_it_mw = [mw / pue[u.cooling] for mw, u in zip(flows.use_mw, self._model.uses, strict=True)]
+        served = 1.0 - (flows.shed_mw / bus.firm_mw if bus.firm_mw > 0.0 else 0.0)
+        import_wh = self._wh(flows.import_mw)
+        return ControlReading(
+            meters=MeteredInterval(
+                interval_start_s=at_s,
+                duration_s=self._step_s,
+                import_wh=import_wh,
+                export_wh=self._wh(flows.export_mw),
+                charge_wh=self._wh(flows.charge_mw),
+                discharge_wh=self._wh(flows.discharge_mw),
+                generated_wh=tuple(self._wh(mw) for mw in flows.source_mw),
+                it_wh=self._wh(sum(use_it_mw) + served * sum(self._firm_it_mw)),
+                **self._work(t, use_it_mw, served),
+                import_peak_w=import_wh * 3600 // self._step_s,
+            ),
+            firm_wh=self._wh(bus.firm_mw - flows.shed_mw),
+            use_wh=tuple(self._wh(mw) for mw in flows.use_mw),
+            use_width_wh=tuple(self._wh(mw) for mw in bus.use_width_mw),
+            available_wh=tuple(self._wh(mw) for mw in bus.source_max_mw),
+            stored_mwh=self.stored_mwh,
+            yielded_wh=self._wh(flows.yielded_mw),
+            absorbed_wh=self._wh(self._absorbed_mw(t, setpoints, bus, flows)),
+            shed_wh=self._wh(flows.shed_mw),
+            spilled_wh=self._wh(flows.spilled_mw),
+        )
+
+    def _work(self, t: int, use_it_mw: list[float], served: float) -> dict[str, tuple[int, ...]]:
+        """Useful work of every load over the interval, by meter name."""
+        site, step_s = self._model.site, self._step_s
+        by_load: dict[tuple[UseKind, int], float] = {}
+        hashed = [0.0] * len(site.miners)
+        for use, it_mw in zip(self._model.uses, use_it_mw, strict=True):
+            by_load[use.kind, use.load] = by_load.get((use.kind, use.load), 0.0) + it_mw
+            if use.kind is UseKind.MINING:
+                hashed[use.load] += use.hash_phs_per_mw * it_mw
+        delivered, short = [], []
+        for i, lease in enumerate(site.leases):
+            share = served
+            if lease.firmness is Firmness.CURTAILABLE and lease.idle_ratio < 1.0:
+                share = by_load.get((UseKind.LEASE, i), 0.0) / ((1.0 - lease.idle_ratio) * lease.it_mw)
+            done = round(lease.gpus * step_s * min(1.0, share))
+            delivered.append(done)
+            short.append(lease.gpus * step_s - done)
+        answered, asked = [], []
+        for i, service in enumerate(site.inference):
+            came = round(self._demand[t][i] * step_s)
+            rate = by_load.get((UseKind.INFERENCE, i), 0.0) / (service.wh_per_request * REQUEST_MW_PER_WH)
+            answered.append(min(came, round(rate * step_s)))
+            asked.append(came)
+        return {
+            "lease_delivered_gpu_s": tuple(delivered),
+            "lease_short_gpu_s": tuple(short),
+            "requests_served": tuple(answered),
+            "requests_asked": tuple(asked),
+            "work_ph": tuple(round(phs * step_s) for phs in hashed),
+            "heat_wh": self._heat(t, by_load, served),
+            "ppa_wh": tuple(self._wh(p.capacity_mw * ratio) for p, ratio in zip(site.ppas, self._ppa[t], strict=True)),
+        }
+
+    def _heat(self, t: int, by_load: dict[tuple[UseKind, int], float], served: float) -> tuple[int, ...]:
+        """Heat sold through each off-take: of the load's whole IT power, idle included, up to the buyer's limit."""
+        site = self._model.site
+        it_mw: dict[str, float] = {}
+        for i, lease in enumerate(site.leases):
+            is_firm = lease.firmness is Firmness.FIRM
+            base = served * lease.it_mw if is_firm else lease.idle_ratio * lease.it_mw
+            it_mw[lease.name] = base + by_load.get((UseKind.LEASE, i), 0.0)
+        for i, service in enumerate(site.inference):
+            it_mw[service.name] = service.idle_ratio * service.it_max_mw + by_load.get((UseKind.INFERENCE, i), 0.0)
+        for i, miner in enumerate(site.miners):
+            it_mw[miner.name] = by_load.get((UseKind.MINING, i), 0.0)
+        return tuple(
+            self._wh(min(h.heat_max_mw, h.recovered_ratio * it_mw[h.load])) if self._months[t] in h.months else 0
+            for h in site.heat
+        )
+
+    def _absorbed_mw(self, t: int, setpoints: Setpoints, bus: Bus, flows: Flows) -> float:
+        """Mining above what would fit beside AI at its installed capacity."""
+        mining_mw = ai_full_mw = 0.0
+        for use, mw in zip(self._model.uses, flows.use_mw, strict=True):
+            if use.kind is UseKind.MINING:
+                mining_mw += mw
+            else:
+                ai_full_mw += use.it_max_mw * self._pue[t][use.cooling]
+        room_mw = setpoints.import_limit_mw + sum(flows.source_mw) + flows.discharge_mw - flows.charge_mw
+        return min(mining_mw, max(0.0, mining_mw - (room_mw - bus.firm_mw - ai_full_mw)))
+
+    def _wh(self, power_mw: float) -> int:
+        return round(power_mw * self._hours * WH_PER_MWH)
