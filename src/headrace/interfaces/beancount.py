@@ -1,8 +1,8 @@
 """The books as a beancount ledger, so that a program that is not ours can check every sum.
 
 One transaction per local day by default, or one per settlement interval. Currencies are written with all six decimals
-and satoshis as the commodity SAT: nothing is rounded, and the balance assertions at the end leave no tolerance, so
-`bean-check` proves the trial balance to the last unit.
+and satoshis as the commodity SAT, so nothing is rounded. Every account is opened for its own assets only, and at the
+end asserted in each without tolerance, touched or not: `bean-check` proves the trial balance to the last unit.
 """
 
 from collections import Counter
@@ -58,7 +58,7 @@ def beancount_text(entries: Iterable[Entry], site: Site, *, per_interval: bool =
     if last is None:
         yield f"; {site.name}: no entries\n"
     else:
-        yield _assertions(total, last + timedelta(days=1))
+        yield _assertions(site, total, last + timedelta(days=1))
 
 
 def _preamble(site: Site, first: date) -> str:
@@ -72,7 +72,7 @@ def _preamble(site: Site, first: date) -> str:
         f'  name: "Satoshi, 1e-8 bitcoin; {Account.CONVERSION.value} carries its fair value when it was mined"',
         "",
     ]
-    lines += [f"{first} open {account.value}" for account in Account]
+    lines += [f"{first} open {a.value:<{_WIDTH}}{','.join(_assets(a, site))}" for a in Account]
     return "\n".join(lines) + "\n"
 
 
@@ -90,18 +90,29 @@ def _transaction(site: Site, day: date, entries: list[Entry], balances: _Balance
     ]
     lines += [
         f"  {account.value:<{_WIDTH}}{_amount(balances[account, asset], asset)}"
-        for account, asset in _ordered(balances)
+        for account in Account
+        for asset in Asset
+        if (account, asset) in balances
     ]
     return "\n".join(lines) + "\n"
 
 
-def _assertions(total: _Balances, on: date) -> str:
+def _assertions(site: Site, total: _Balances, on: date) -> str:
     """What every account must hold, without tolerance, at the beginning of the day after the last one."""
     lines = [""]
-    for account, asset in _ordered(total):
-        amount, commodity = _amount(total[account, asset], asset).rsplit(" ", 1)
-        lines.append(f"{on} balance {account.value:<{_WIDTH}}{amount} ~ 0 {commodity}")
+    for account in Account:
+        for asset in _assets(account, site):
+            amount, commodity = _amount(total[account, asset], asset).rsplit(" ", 1)
+            lines.append(f"{on} balance {account.value:<{_WIDTH}}{amount} ~ 0 {commodity}")
     return "\n".join(lines) + "\n"
+
+
+def _assets(account: Account, site: Site) -> tuple[Asset, ...]:
+    """What an account of this site may hold."""
+    currency = Asset(site.currency.value)
+    if account is Account.BITCOIN:
+        return (Asset.SAT,)
+    return (currency, Asset.SAT) if account is Account.CONVERSION else (currency,)
 
 
 def _balances(entries: list[Entry]) -> _Balances:
@@ -111,11 +122,6 @@ def _balances(entries: list[Entry]) -> _Balances:
         for posting in entry.postings:
             balances[posting.account, posting.asset] += posting.debit - posting.credit
     return Counter({key: amount for key, amount in balances.items() if amount})
-
-
-def _ordered(balances: _Balances) -> list[tuple[Account, Asset]]:
-    """Keys in the order of the chart."""
-    return [(account, asset) for account in Account for asset in Asset if (account, asset) in balances]
 
 
 def _amount(amount: int, asset: Asset) -> str:
