@@ -247,8 +247,10 @@ def _refusing(where: str) -> Iterator[None]:
             where, f"no such database: {error}", "Name a file, or a URL whose driver is installed"
         ) from error
     except OSError as error:
+        is_blocked = isinstance(error, FileExistsError)
+        reason = f"{error.filename} is a file, not a folder" if is_blocked else error.strerror or str(error)
         raise BadInput(
             where,
-            f"can't be written: {error.strerror or error}",
+            f"can't be written: {reason}",
             "Free space on that disk or name a folder you may write to, then run again",
         ) from error
