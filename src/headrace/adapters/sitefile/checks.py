@@ -3,39 +3,23 @@
 Each check takes the whole file and yields findings; all of them run, so that every contradiction is named at once.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-import msgspec
-
 from headrace.adapters.sitefile.asics import asic_models
+from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.period import window_of
-from headrace.adapters.sitefile.schema import ROLES, SiteFile
-from headrace.adapters.sitefile.schema_loads import CoolingSection
+from headrace.adapters.sitefile.roles import feed_findings
+from headrace.adapters.sitefile.schema import SiteFile
 from headrace.core import Currency
 from headrace.loads import Firmness
 
-__all__ = ["Finding", "findings"]
+__all__ = ["findings"]
 
 MINUTES_PER_DAY: Final = 24 * 60
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that does not fit."""
-
-    path: KeyPath
-    """Key at fault."""
-    found: str
-    """What was expected and what was found."""
-    do: str
-    """What to do about it."""
-
-
-Findings = Iterator[Finding]
 
 
 def findings(file: SiteFile) -> Findings:
@@ -176,41 +160,9 @@ def _fx(file: SiteFile) -> Findings:
         )
 
 
-def _feeds(file: SiteFile) -> Findings:
-    asked = _asked_roles(file)
-    for role, (path, why) in asked.items():
-        if role not in file.feeds:
-            yield Finding(path=path, found=f"role {role} is not declared in [feeds]", do=f'Add {role} = "..." ({why})')
-    known = sorted({*ROLES, *asked})
-    for role in file.feeds:
-        if role not in known:
-            yield Finding(
-                path=("feeds", role), found="no part of the site uses this role", do=did_you_mean(role, known)
-            )
-
-
-def _asked_roles(file: SiteFile) -> dict[str, tuple[KeyPath, str]]:
-    """Each role that the site can't run without: the key that asks for it, and what it is."""
-    asked: dict[str, tuple[KeyPath, str]] = {"real_time": (("feeds",), "the price the site settles at")}
-    if file.miner:
-        asked["bitcoin_price"] = (("feeds",), "miners need it")
-        asked["difficulty"] = (("feeds",), "miners need it")
-        asked["block_reward"] = (("feeds",), "miners need it")
-    if any(_worst_pue(plant) != min(point[1] for point in plant.pue) for plant in file.cooling):
-        asked["temperature"] = (("feeds",), "PUE depends on it")
-    for i, generator in enumerate(file.generator):
-        if generator.profile is not None:
-            asked[generator.profile] = (("generator", i, "profile"), "capacity factor, 0..1")
-    for i, ppa in enumerate(file.ppa):
-        asked[ppa.profile] = (("ppa", i, "profile"), "capacity factor, 0..1")
-    for i, service in enumerate(file.inference):
-        asked[service.demand] = (("inference", i, "demand"), "requests per second")
-    return asked
-
-
 def _firm_load(file: SiteFile) -> Findings:
     """Load that may never be cut must fit under the connection and generation at the worst PUE."""
-    pue = {plant.name: _worst_pue(plant) for plant in file.cooling}
+    pue = {plant.name: plant.worst_pue_ratio for plant in file.cooling}
     need_mw = sum(_firm_it_mw(file, cooling) * ratio for cooling, ratio in pue.items())
     generation_mw = sum(generator.capacity_mw for generator in file.generator)
     have_mw = file.connection.import_max_mw + generation_mw
@@ -239,10 +191,6 @@ def _firm_it_mw(file: SiteFile, cooling: str) -> float:
     return watts / 1e6
 
 
-def _worst_pue(plant: CoolingSection) -> float:
-    return max(point[1] for point in plant.pue)
-
-
 _CHECKS: Final = (
     _time_zone,
     _steps,
@@ -253,6 +201,6 @@ _CHECKS: Final = (
     _clusters,
     _battery,
     _fx,
-    _feeds,
+    feed_findings,
     _firm_load,
 )

@@ -1,10 +1,13 @@
 """What can be wrong with a site file: every problem at once, each with its key, its line and what to do."""
 
+from collections.abc import Iterator
+
 import msgspec
 
+from headrace.adapters.sitefile.lines import KeyPath
 from headrace.core import BadInput
 
-__all__ = ["Problem", "SiteFileError"]
+__all__ = ["Finding", "Findings", "Problem", "SiteFileError"]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +21,21 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What was expected and what was found."""
     do: str
     """What to do about it."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that does not fit, before it is found in the text."""
+
+    path: KeyPath
+    """Key at fault."""
+    found: str
+    """What was expected and what was found."""
+    do: str
+    """What to do about it."""
+
+
+Findings = Iterator[Finding]
+"""What a check yields."""
 
 
 class SiteFileError(BadInput):

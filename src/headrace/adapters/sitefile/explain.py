@@ -145,11 +145,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _add(path: KeyPath) -> str:
     field = _field(path)
-    if len(path) == 1:
-        section = _section(field.annotation) if field else None
-        about = (section.__doc__ or "").strip() if section else "Which series the site runs on."
-        return f"Add a [{path[0]}] table: {about}"
-    return f"Add {path[-1]}: {_lowered(field.description) if field and field.description else 'it has no default'}"
+    about = _lowered(field.description) if field and field.description else "it has no default"
+    return f"Add a [{path[0]}] table: {about}" if len(path) == 1 else f"Add {path[-1]}: {about}"
 
 
 def _meaning(path: KeyPath) -> str:

@@ -21,8 +21,10 @@ def site_schema() -> dict[str, Any]:
 
 
 def _spell_out_money(model: dict[str, Any]) -> None:
-    """Replace each `_ccy_` property by one per currency."""
+    """Replace each `_ccy_` property by one per currency, and drop the titles made from the model's names."""
     fields: dict[str, Any] = model.get("properties", {})
+    for field in fields.values():
+        field.pop("title", None)
     required: list[str] = model.get("required", [])
     if not any(_MONEY in key for key in fields):
         return

@@ -114,7 +114,7 @@ def _foreign(place: Place, path: KeyPath, named: str) -> Problem:
     """Problem of a money key in another currency."""
     key = to_model_key(str(path[-1]))
     return Problem(
-        key=place.describe(path),
+        key=f"{place.describe(path[:-1])}.{path[-1]}",
         line=place.line((*path[:-1], key)),
         found=f"names {named}, but the site's currency is {place.currency}",
         do=f"Write {to_file_key(key, place.currency)} and give the figure in {place.currency}",

@@ -108,19 +108,34 @@ class SiteFile(Section):
     """A Headrace site file."""
 
     site: SiteSection
+    """The site as a whole."""
     connection: ConnectionSection
+    """The point of connection."""
     market: MarketSection
+    """Where the site settles."""
     tariff: TariffSection
+    """What is paid on top of the market price."""
     battery: BatterySection | None = None
+    """One battery, or none."""
     generator: tuple[GeneratorSection, ...] = ()
+    """Generation on site."""
     ppa: tuple[PpaSection, ...] = ()
+    """Power purchase agreements."""
     cooling: tuple[CoolingSection, ...] = ()
+    """Cooling plants."""
     miner: tuple[MinerSection, ...] = ()
+    """Miners, one table per model."""
     cluster: tuple[ClusterSection, ...] = ()
+    """GPU clusters with their leases."""
     inference: tuple[InferenceSection, ...] = ()
+    """Inference services."""
     heat: tuple[HeatSection, ...] = ()
+    """Heat sales."""
     desk: DeskSection = DeskSection()
+    """The desk that is the baseline."""
     fx: FxSection | None = None
+    """Exchange rate; only for a site that is not in USD."""
     replay: ReplaySection | None = None
+    """Period replayed by default."""
     feeds: dict[str, FeedEntry]
     """Role to catalogue name ("ercot.real_time.lz_west") or to an inline declaration."""

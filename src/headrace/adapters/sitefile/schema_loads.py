@@ -29,6 +29,11 @@ class CoolingSection(Section):
     pue: Annotated[tuple[tuple[Temperature, Pue], ...], Field(min_length=1)]
     """Points [outdoor temperature in degrees C, PUE], temperature rising; linear between them, flat outside."""
 
+    @property
+    def worst_pue_ratio(self) -> float:
+        """Highest PUE of the plant."""
+        return max(pue_ratio for _, pue_ratio in self.pue)
+
 
 class MinerSection(Section):
     """Bitcoin miners of one model."""

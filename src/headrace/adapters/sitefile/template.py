@@ -128,7 +128,7 @@ peak_hours_local = []                   # hours (0..23) in which it keeps the mo
 start = 2024-11-04
 end = 2024-12-16
 
-[feeds]                                 # role = series of the catalogue (`headrace data`), or a table that declares files
+[feeds]                                 # role = series of the catalogue (`headrace data`), or a table of its own
 real_time = "sample.real_time"
 day_ahead = "sample.day_ahead"
 temperature = "sample.temperature"
