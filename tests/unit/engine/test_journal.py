@@ -97,6 +97,15 @@ def test_lines_left_out_doubled_or_swapped_are_detected(path):
             read_journal(path)
 
 
+@pytest.mark.inv("R3")
+def test_a_line_of_another_run_is_detected(path):
+    lines = write(path).splitlines(keepends=True)
+    others = write(path, [RECORDS[0] + b" ", *RECORDS[1:]]).splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], others[2], lines[3]]))
+    with pytest.raises(BadInput, match="line 3: the line is torn or was changed"):
+        read_journal(path)
+
+
 def test_a_lost_tail_of_zeros_is_mended(path):
     whole = write(path)
     path.write_bytes(whole[:-40] + bytes(4096))
