@@ -4,7 +4,7 @@ Inside the models money is `_ccy_`, the site's own currency; in a file the same 
 (`import_adder_usd_per_mwh`), see `currency`.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
@@ -22,7 +22,10 @@ __all__ = [
     "Temperature",
 ]
 
-_Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+LARGEST: Final = 1e12
+"""No figure of a site is larger in any unit used here; products of a few stay far from overflow."""
+
+_Real = Annotated[float, Strict(), Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 
 Magnitude = Annotated[_Real, Field(ge=0.0)]
 """A number of at least 0."""
@@ -38,8 +41,8 @@ Temperature = Annotated[_Real, Field(ge=-80.0, le=70.0)]
 """Outdoor temperature, degrees C."""
 Pue = Annotated[_Real, Field(ge=1.0, le=5.0)]
 """Facility power over IT power."""
-Count = Annotated[int, Strict(), Field(gt=0)]
-"""A whole number above 0."""
+Count = Annotated[int, Strict(), Field(gt=0, le=1_000_000_000)]
+"""A whole number above 0, of machines or minutes."""
 Flag = Annotated[bool, Strict()]
 """true or false."""
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]

@@ -45,6 +45,8 @@ DECLARED: Final = "declaration"
 def _moment(value: Any) -> date:  # noqa: ANN401  whatever the file holds
     if not isinstance(value, date) or (isinstance(value, datetime) and value.tzinfo is None):
         raise ValueError(f"must be a date (2024-01-01) or a time with its offset (2024-01-01T06:00:00Z), was {value}")
+    if not 1970 <= value.year < 2100:
+        raise ValueError(f"must lie within the years 1970 to 2099, was {value}")
     return value
 
 
