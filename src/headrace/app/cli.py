@@ -24,7 +24,8 @@ REPLAY_OUT: Final = Path("out")
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 Data = Annotated[
-    Path | None, Parameter(name="--data", env_var="HEADRACE_DATA", help="Folder of recorded data (see `headrace data`).")
+    Path | None,
+    Parameter(name="--data", env_var="HEADRACE_DATA", help="Folder of recorded data (see `headrace data`)."),
 ]
 Out = Annotated[Path, Parameter(name="--out", help="Folder for journals, Parquet, books and the report.")]
 
@@ -121,12 +122,12 @@ def doctor(*, data: Data = None, json: Json = False) -> None:
 
 
 @bench.command(name="dispatch")
-def bench_dispatch(*, json: Json = False) -> None:
+def bench_dispatch(*, data: Data = None, json: Json = False) -> None:
     """Time the exact dispatch against PyPSA, linopy and warm HiGHS on the same windows."""
     from headrace.app.bench.dispatch import bench_dispatch, print_dispatch
-    from headrace.app.verbs import show
+    from headrace.app.verbs import need_data, show
 
-    show(bench_dispatch(), print_dispatch, as_json=json)
+    show(bench_dispatch(need_data(data)), print_dispatch, as_json=json)
 
 
 @bench.command(name="value")
@@ -160,7 +161,9 @@ def instant(text: str, time_zone: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(f"time {text!r}", "not ISO-8601", "Write 2024-11-17 or 2024-11-17T18:05 or ...T18:05Z") from error
+        raise BadInput(
+            f"time {text!r}", "not ISO-8601", "Write 2024-11-17 or 2024-11-17T18:05 or ...T18:05Z"
+        ) from error
     return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
 
 

@@ -1,12 +1,12 @@
 """What a replay leaves on disk, and reading it back.
 
-    run.json             the site, the period, notes, sources, digests, and each run's totals
-    intervals/*.parquet  a row per control interval, a file per run
-    settlements/*.parquet  a row per settlement interval, a file per run
-    books.sqlite         double entry of the headline policy
-    books.beancount      the same books as text
-    report.html          the board's page
-    journal/*.jsonl      every decision of every run (written while it runs)
+run.json             the site, the period, notes, sources, digests, and each run's totals
+intervals/*.parquet  a row per control interval, a file per run
+settlements/*.parquet  a row per settlement interval, a file per run
+books.sqlite         double entry of the headline policy
+books.beancount      the same books as text
+report.html          the board's page
+journal/*.jsonl      every decision of every run (written while it runs)
 """
 
 from collections.abc import Iterator
@@ -117,7 +117,9 @@ def read_result(out: Path) -> ReplayResult:
             for totals in file.runs
         )
     except FileNotFoundError as error:
-        raise BadInput(str(out), "holds no finished replay", "Run `headrace replay SITE.toml --out` there first") from error
+        raise BadInput(
+            str(out), "holds no finished replay", "Run `headrace replay SITE.toml --out` there first"
+        ) from error
     except msgspec.MsgspecError as error:
         raise BadInput(str(out / "run.json"), f"is of another version: {error}", "Run the replay again") from error
     fields = {name: getattr(file, name) for name in ("site", "window", "gaps", "notes", "sources", "meta")}

@@ -15,7 +15,7 @@ from headrace.app.inputs import check_period, read_inputs
 from headrace.core import BadInput, Interval, content_id, iso
 from headrace.dispatch.inputs import Inputs, in_time
 from headrace.dispatch.plan import Infeasible
-from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Rolling
+from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Proposal, Rolling
 from headrace.dispatch.solve import solve
 from headrace.dispatch.uses import SiteModel, model_of
 from headrace.engine.frames import policy_run
@@ -23,6 +23,8 @@ from headrace.engine.journal import JournalHeader
 from headrace.engine.replay import Tick, run_policy
 from headrace.engine.results import PolicyRun, ReplayResult
 from headrace.engine.truth import Truth, truth_of
+from headrace.settlement import MeteredInterval, Statement
+from headrace.settlement.metering import ControlReading
 from headrace.sim.campus import Campus
 
 __all__ = ["HEADLINE", "SENSITIVITIES", "Variant", "prepare", "replay"]
@@ -174,9 +176,7 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
             start = window.start_s - base.inputs.real_time.start_s
             wide = Interval.from_epoch(window.start_s - start, window.end_s)
             ahead = feed.series("hub_day_ahead", wide) if "hub_day_ahead" in loaded.feeds else base.inputs.day_ahead
-            inputs = msgspec.structs.replace(
-                base.inputs, real_time=feed.series("hub_real_time", wide), day_ahead=ahead
-            )
+            inputs = msgspec.structs.replace(base.inputs, real_time=feed.series("hub_real_time", wide), day_ahead=ahead)
             return Variant(model=base.model, inputs=inputs, truth=truth_of(base.model, inputs, window))
         case _:
             return base
@@ -184,7 +184,7 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
 
 def _policy(label: str, variant: Variant) -> Policy | None:
     """The rule that a run's label names; None if a bound does not exist."""
-    match label.split(",")[0]:
+    match label.partition(",")[0]:
         case "always-on":
             return AlwaysOn()
         case "desk":
@@ -213,9 +213,7 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
     estimated = int(base.truth.is_estimated.sum())
     if estimated:
         notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")
-    notes += [
-        f"{role}: {feed.declaration(role).note}" for role in sorted(loaded.feeds) if feed.declaration(role).note
-    ]
+    notes += [f"{role}: {feed.declaration(role).note}" for role in sorted(loaded.feeds) if feed.declaration(role).note]
     return notes
 
 
@@ -238,6 +236,9 @@ def _header(loaded: LoadedSite, label: str, window: Interval, digest: str) -> Jo
         period=f"{iso(window.start_s)}/{iso(window.end_s)}",
         config_digest=loaded.digest,
         input_digest=digest,
+        fields={
+            kind.__name__: kind.__struct_fields__ for kind in (Proposal, ControlReading, MeteredInterval, Statement)
+        },
         versions=_versions(),
     )
 

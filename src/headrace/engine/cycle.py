@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 
 from headrace.control.decide import decide
-from headrace.control.setpoints import Setpoints
+from headrace.control.setpoints import Mode, Setpoints
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Memory, Policy, Proposal, Sight
 from headrace.dispatch.uses import SiteModel
@@ -32,8 +32,10 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """What the policy asked for; None if it had no plan."""
     infeasible: Infeasible | None = None
     """Why it had none."""
-    setpoints: Setpoints
-    """What the site was told."""
+    mode: Mode
+    """Rung of the safe ladder that the decision stands on."""
+    reasons: tuple[str, ...] = ()
+    """What narrowed the proposal; `control.decide` makes the setpoints from it again."""
     reading: ControlReading
     """What the meters said."""
     statement: Statement | None = None
@@ -113,7 +115,8 @@ def step(
         at_s=sight.now_s,
         proposal=answer if isinstance(answer, Proposal) else None,
         infeasible=answer if isinstance(answer, Infeasible) else None,
-        setpoints=setpoints,
+        mode=setpoints.mode,
+        reasons=setpoints.reasons,
         reading=reading,
         statement=statement,
     )

@@ -101,7 +101,7 @@ def _intervals(model: SiteModel, truth: Truth, records: list[CycleRecord]) -> pl
         "carbon_kg_per_mwh": pl.Series([None] * len(records) if carbon is None else carbon, dtype=pl.Float64).fill_nan(
             None
         ),
-        "mode": [r.setpoints.mode.value for r in records],
+        "mode": [r.mode.value for r in records],
         "yielded_mw": power(r.yielded_wh for r in readings),
         "absorbed_mw": power(r.absorbed_wh for r in readings),
         "shed_mw": power(r.shed_wh for r in readings),

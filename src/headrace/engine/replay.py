@@ -117,7 +117,7 @@ def _cycles(
             month_end_s=month_end_s,
             memory=state.memory,
         )
-        prices = truth.prices(model, inputs, t) if settles[t] else None
+        prices = truth.prices(t) if settles[t] else None
         record = step(model, rates, policy, sight, state, devices, month_count=month_count, prices=prices)
         state.absorb(record, month_count)
         yield record

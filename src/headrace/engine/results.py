@@ -11,9 +11,8 @@
     yielded_mw, absorbed_mw                                               mining giving way to AI; mining on surplus
     shed_mw, spilled_mw                                                   firm load not served; output lost
 
-`PolicyRun.settlements`, a row per settlement interval: interval_start, duration_s, import_wh, export_wh, is_estimated, and one
-integer column per statement line in micro-units of the site's currency, revenue plus, cost minus (see `LINES`), plus
-`mining_sats`.
+`PolicyRun.settlements`, a row per settlement interval: interval_start, duration_s, import_wh, export_wh, is_estimated,
+mining_sats, and one integer column per statement line (see `LINES`), micro-units, revenue plus, cost minus.
 """
 
 from typing import Any

@@ -4,8 +4,6 @@ A missing value has a declared substitute, and every substitute is listed: a pri
 else the last one published (the interval is marked estimated); any other series repeats its last value.
 """
 
-from typing import Final
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +24,16 @@ __all__ = ["Truth", "truth_of"]
 
 Floats = NDArray[np.float64]
 
-NO_NETWORK: Final = (0, 1, 0)
-"""Block reward, difficulty and price where a site mines nothing."""
+
+class Network(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The bitcoin network and its price at each step, shape (T,); zeros where the site mines nothing."""
+
+    reward_btc: Floats
+    """Subsidy plus mean fees of the day's blocks, BTC."""
+    difficulty: Floats
+    """The day's mean difficulty."""
+    btc_ccy: Floats
+    """Fair value of one bitcoin: the newest price known then, site currency."""
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -51,16 +57,16 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Median settled price of the period: what energy left in store is worth."""
     gaps: tuple[DataGap, ...]
 
-    def prices(self, model: SiteModel, inputs: Inputs, step: int) -> SettlementPrices:
-        """What the settlement interval that begins at `step` is settled at."""
-        at_s = int(self.outlook.starts_s[step])
-        reward, difficulty, btc = _network(model, inputs, at_s)
+    network: Network
+
+    def prices(self, step: int) -> SettlementPrices:
+        """What the settlement interval that ends with control step `step` is settled at."""
         return SettlementPrices(
             energy_micro_per_mwh=micro(float(self.outlook.price_ccy_per_mwh[step])),
             is_estimated=bool(self.is_estimated[step]),
-            block_reward_sats=reward,
-            difficulty=difficulty,
-            btc_micro=btc,
+            block_reward_sats=round(float(self.network.reward_btc[step]) * SATS_PER_BTC),
+            difficulty=max(1, round(float(self.network.difficulty[step]))),
+            btc_micro=micro(float(self.network.btc_ccy[step])),
         )
 
 
@@ -83,13 +89,14 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
         for g in site.generators
     ]
     bought = [held(inputs.profiles[p.profile], p.profile) for p in site.ppas]
+    network = _network(model, inputs, starts_s, window, gaps)
     cold = np.full(len(starts_s), REFERENCE_TEMP_C)
     outlook = Outlook(
         starts_s=starts_s,
         step_h=step_h,
         price_ccy_per_mwh=price,
         temp_c=cold if inputs.temperature is None else held(inputs.temperature, "temperature"),
-        hashprice_ccy_per_phs_day=_hashprice(model, inputs, starts_s, window, gaps),
+        hashprice_ccy_per_phs_day=_hashprice(network),
         demand_per_s=np.array(demand).reshape(len(demand), len(starts_s)),
         available_ratio=np.array(output).reshape(len(output), len(starts_s)),
     )
@@ -112,6 +119,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
         carbon_kg_per_mwh=None if inputs.carbon is None else inputs.carbon.onto(starts_s),
         median_price_ccy_per_mwh=median,
         gaps=tuple(gaps),
+        network=network,
     )
 
 
@@ -155,17 +163,26 @@ def _note(gaps: list[DataGap], series: Series, role: str, window: Interval, subs
     )
 
 
-def _hashprice(
+def _network(
     model: SiteModel, inputs: Inputs, starts_s: NDArray[np.int64], window: Interval, gaps: list[DataGap]
-) -> Floats:
-    """Revenue of one PH/s for a day as it is booked: the day's own network at the last known bitcoin price."""
+) -> Network:
     if inputs.bitcoin_price is None or inputs.difficulty is None or inputs.block_reward is None:
-        return np.zeros(len(starts_s))
-    difficulty = _hold_last(inputs.difficulty, "difficulty", starts_s, window, gaps)
-    reward = _hold_last(inputs.block_reward, "block_reward", starts_s, window, gaps)
-    price = _price_known(inputs.bitcoin_price, starts_s)
-    usd = hashprice_usd_per_phs_day(block_reward_btc=reward, price_usd_per_btc=price, difficulty=difficulty)
-    return np.asarray(usd, float) * model.site.usd_rate_ratio
+        nothing = np.zeros(len(starts_s))
+        return Network(reward_btc=nothing, difficulty=nothing, btc_ccy=nothing)
+    return Network(
+        reward_btc=_hold_last(inputs.block_reward, "block_reward", starts_s, window, gaps),
+        difficulty=_hold_last(inputs.difficulty, "difficulty", starts_s, window, gaps),
+        btc_ccy=_price_known(inputs.bitcoin_price, starts_s) * model.site.usd_rate_ratio,
+    )
+
+
+def _hashprice(network: Network) -> Floats:
+    """Revenue of one PH/s for a day as it is booked, in the currency of the bitcoin price."""
+    if not network.difficulty.any():
+        return np.zeros(len(network.difficulty))
+    return hashprice_usd_per_phs_day(
+        block_reward_btc=network.reward_btc, price_usd_per_btc=network.btc_ccy, difficulty=network.difficulty
+    )
 
 
 def _price_known(series: Series, starts_s: NDArray[np.int64]) -> Floats:
@@ -173,18 +190,6 @@ def _price_known(series: Series, starts_s: NDArray[np.int64]) -> Floats:
     count = np.searchsorted(series.known_s, starts_s, side="right")
     filled = _forward_fill(series.values, _before(series, series.start_s))
     return filled[np.clip(count - 1, 0, len(filled) - 1)]
-
-
-def _network(model: SiteModel, inputs: Inputs, at_s: int) -> tuple[int, int, int]:
-    """Block reward in satoshis, difficulty, and micro-units of the site's currency per bitcoin at one time."""
-    if inputs.bitcoin_price is None or inputs.difficulty is None or inputs.block_reward is None:
-        return NO_NETWORK
-    at = np.array([at_s], np.int64)
-    reward, difficulty = (
-        float(_forward_fill(s.onto(at), _before(s, at_s))[0]) for s in (inputs.block_reward, inputs.difficulty)
-    )
-    price = float(_price_known(inputs.bitcoin_price, at)[0]) * model.site.usd_rate_ratio
-    return round(reward * SATS_PER_BTC), round(difficulty), micro(price)
 
 
 def _peak(model: SiteModel, calendar: LocalCalendar) -> Peak | None:

@@ -9,7 +9,7 @@ import msgspec
 __all__ = ["ControlReading", "MeteredInterval", "SettlementPrices", "add_up"]
 
 
-class MeteredInterval(msgspec.Struct, frozen=True, kw_only=True):
+class MeteredInterval(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One settlement interval's meters, summed over its control intervals; tuples follow the site's order."""
 
     interval_start_s: int
@@ -61,7 +61,7 @@ class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Fair value of one bitcoin, micro-units of the site's currency."""
 
 
-class ControlReading(msgspec.Struct, frozen=True, kw_only=True):
+class ControlReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One control interval as the site's own meters saw it: what settles, and what explains it."""
 
     meters: MeteredInterval

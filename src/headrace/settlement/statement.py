@@ -26,7 +26,7 @@ LINES: Final = (
 """Statement lines, in the order of the waterfall; margin is their sum."""
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Statement(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One settlement interval in micro-units of the site's currency: revenue plus, cost minus."""
 
     interval_start_s: int

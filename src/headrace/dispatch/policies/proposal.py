@@ -49,7 +49,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What this policy kept from the interval before."""
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What a policy asks for in one interval; control narrows it."""
 
     use_limit_mw: tuple[float | None, ...]
