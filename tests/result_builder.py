@@ -16,7 +16,7 @@ from headrace.loads import AiLease, Cooling, Firmness, HeatOfftake, InferenceSer
 
 STEP_S, SETTLE_S = 300, 900
 H = STEP_S / 3600.0
-SLACK = {"always-on": -1e9, "desk": 9.0, "rolling": 3.0, "bound": 0.0}
+SLACK = {"always-on": 1e9, "desk": 9.0, "rolling": 3.0, "bound": 0.0}
 """How far above break-even, per MWh, each policy lets a use run on: the weaker, the further."""
 
 
@@ -203,7 +203,7 @@ def _run(site, world, policy, *, label=None, carbon, slack=None, with_battery=Tr
         nonlocal uses, it_mw
         want = (np.full(n, it_max) if want_it is None else want_it) * pue
         worth = np.broadcast_to(worth_it, n) / pue
-        on = worth + (slack if slack < -1e8 else 0.0) >= cost - (slack if slack > 0 else 1e9)
+        on = worth >= cost - slack
         got = np.where(on, want, 0.0)
         columns[f"use:{name}_mw"], columns[f"want:{name}_mw"], columns[f"worth:{name}"] = got, want, worth
         uses = uses + got
@@ -259,7 +259,7 @@ def _run(site, world, policy, *, label=None, carbon, slack=None, with_battery=Tr
     )
     settled = _settle(site, world, frame, pue)
     lines = {line: settled[line].sum() / 1e6 for line in LINES}
-    change = (stored[-1] - 10.0) * float(np.median(price)) if site.battery and policy != "always-on" else 0.0
+    change = float(stored[-1] - 10.0) * float(np.median(price)) if site.battery and policy != "always-on" else 0.0
     return PolicyRun(
         policy=policy,
         label=label or policy,

@@ -184,6 +184,7 @@ CASES = {
         """
         Power here is worth -20.00 EUR/MWh, one MWh more or less.
         nuclear cannot be turned below 45 MW: one MW less would save 28.00 EUR/MWh.
+        No limit of the connection binds: the grid buys the next MWh at -20.00.
         Next use waiting: sell to grid (5 MW at -20.00).
         First to give way: sell to grid (25 MW at -20.00).
         """,

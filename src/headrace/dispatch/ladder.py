@@ -304,21 +304,15 @@ def _price_sentence(moment: Moment, cut_ccy_per_mwh: float) -> str:
 
 
 def _unbound_sentence(moment: Moment, binding: tuple[BindingLimit, ...]) -> tuple[str, ...]:
-    grid, unit = moment.grid, f"{moment.currency}/MWh"
-    if any(limit.price_ccy_per_mwh is not None for limit in binding):
+    grid = moment.grid
+    buy_price, sell_price = f"{grid.import_cost_ccy_per_mwh:,.2f}", f"{grid.export_value_ccy_per_mwh:,.2f}"
+    if any(limit.limit in {"import limit", "export limit", "monthly peak so far"} for limit in binding):
         return ()
     if TOLERANCE_MW < grid.import_mw < grid.import_max_mw - TOLERANCE_MW:
-        return (
-            f"No limit of the connection binds: the grid sells the next MWh at {grid.import_cost_ccy_per_mwh:,.2f}.",
-        )
+        return (f"No limit of the connection binds: the grid sells the next MWh at {buy_price}.",)
     if TOLERANCE_MW < grid.export_mw < grid.export_max_mw - TOLERANCE_MW:
-        return (
-            f"No limit of the connection binds: the grid buys the next MWh at {grid.export_value_ccy_per_mwh:,.2f}.",
-        )
-    return (
-        f"The grid sells at {grid.import_cost_ccy_per_mwh:,.2f} and buys at "
-        f"{grid.export_value_ccy_per_mwh:,.2f} {unit}: no limit here is worth relaxing.",
-    )
+        return (f"No limit of the connection binds: the grid buys the next MWh at {sell_price}.",)
+    return (f"No limit of the connection binds: the grid sells at {buy_price} and buys at {sell_price}.",)
 
 
 def _next_sentences(moment: Moment, rungs: tuple[Rung, ...], waiting: Rung | None) -> tuple[str, ...]:

@@ -5,7 +5,17 @@ from typing import Final
 
 from headrace.engine.results import PolicyRun
 
-__all__ = ["LINE_NAMES", "energy", "money", "policy_name", "price", "share", "short_money", "signed_money"]
+__all__ = [
+    "LINE_NAMES",
+    "energy",
+    "first_capital",
+    "money",
+    "policy_name",
+    "price",
+    "share",
+    "short_money",
+    "signed_money",
+]
 
 LINE_NAMES: Final = {
     "energy_bought": "energy bought",
@@ -36,7 +46,12 @@ POLICY_NAMES: Final = {
 
 def policy_name(run: PolicyRun) -> str:
     """Name of a run: the policy in words, or the label that makes it a sensitivity."""
-    return POLICY_NAMES.get(run.policy, run.policy) if run.is_headline else run.label.capitalize()
+    return POLICY_NAMES.get(run.policy, run.policy) if run.is_headline else first_capital(run.label)
+
+
+def first_capital(words: str) -> str:
+    """Start a phrase as a heading does, leaving names such as AI alone."""
+    return words[:1].upper() + words[1:]
 
 
 def money(amount_ccy: float, currency: str) -> str:

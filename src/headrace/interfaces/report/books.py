@@ -7,9 +7,8 @@ debt to (credit) those the site trades with. The change in stored energy is a va
 
 import msgspec
 
-from headrace.core import MICRO
 from headrace.engine.results import LINES, PolicyRun
-from headrace.interfaces.wording import LINE_NAMES
+from headrace.interfaces.wording import LINE_NAMES, first_capital
 
 __all__ = ["BookRow", "trial_balance"]
 
@@ -42,15 +41,10 @@ def trial_balance(run: PolicyRun) -> tuple[BookRow, ...]:
     for line, micro in sums.items():
         account = COUNTER_ACCOUNTS.get(line, TRADE)
         counter[account] = counter.get(account, 0) + micro
-    rows = [_row(LINE_NAMES[line].capitalize(), -micro) for line, micro in sums.items() if micro]
+    rows = [_row(first_capital(LINE_NAMES[line]), -micro) for line, micro in sums.items() if micro]
     rows += [_row(account, micro) for account, micro in counter.items() if micro]
     return tuple(rows)
 
 
 def _row(account: str, debit_micro: int) -> BookRow:
     return BookRow(account=account, debit_micro=max(0, debit_micro), credit_micro=max(0, -debit_micro))
-
-
-def amount_text(micro: int) -> str:
-    """Two decimals, rounded half up in the last; empty for zero."""
-    return f"{micro / MICRO:,.2f}" if micro else ""
