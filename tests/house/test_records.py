@@ -9,26 +9,38 @@ def _is_record(node: ast.ClassDef) -> bool:
     return bool(bases & {"Struct", "BaseModel"}) and not node.name.startswith("_")
 
 
-def _told_elsewhere(module, record: str, field: ast.AnnAssign, own: set[str], terms: set[str]) -> bool:
-    """Its type is a record of ours, the glossary has its very name, or the module's docstring lays it out."""
-    types = {n.id for n in ast.walk(field.annotation) if isinstance(n, ast.Name)}
-    laid_out = f"`{record}.{field.target.id}`" in (ast.get_docstring(module.tree) or "")
-    return bool(types & (own | {"ClassVar"})) or field.target.id in terms or laid_out
+def _is_told(field: ast.stmt, below: ast.stmt | None) -> bool:
+    return isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+
+
+def _fields(record: ast.ClassDef) -> list[tuple[ast.AnnAssign, bool]]:
+    """Public fields, each with whether its docstring is below it."""
+    pairs = zip(record.body, [*record.body[1:], None], strict=True)
+    named = [(field, below) for field, below in pairs if isinstance(field, ast.AnnAssign)]
+    return [(field, _is_told(field, below)) for field, below in named if not field.target.id.startswith("_")]
+
+
+def _backticked(node: ast.Module | ast.ClassDef) -> set[str]:
+    return set(re.findall(r"`([\w.]+)`", ast.get_docstring(node) or ""))
 
 
 def test_every_field_of_a_record_is_told(source, root):
-    own = {n.name for m in source for n in ast.walk(m.tree) if isinstance(n, ast.ClassDef)}
+    """Below itself; or by its type, a record of ours; by the glossary, which has its very name; by the module's
+    docstring, which lays it out; or by the record that its own record's docstring names and that has the same field."""
+    classes = [(m, n) for m in source for n in ast.walk(m.tree) if isinstance(n, ast.ClassDef)]
+    own = {node.name for _, node in classes} | {"ClassVar"}
     terms = set(re.findall(r"`([a-z_]+)`", (root / "docs" / "glossary.md").read_text(encoding="utf-8")))
+    records = [(module, node) for module, node in classes if _is_record(node)]
+    told = {f"{node.name}.{field.target.id}" for _, node in records for field, is_told in _fields(node) if is_told}
     bad = []
-    for module in source:
-        for record in (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef) and _is_record(n)):
-            after = [*record.body[1:], None]
-            for field, below in zip(record.body, after, strict=True):
-                if not isinstance(field, ast.AnnAssign) or field.target.id.startswith("_"):
-                    continue
-                is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-                if not is_told and not _told_elsewhere(module, record.name, field, own, terms):
-                    bad.append(f"{module.where(field)} {record.name}.{field.target.id}")
+    for module, record in records:
+        for field, is_told in _fields(record):
+            name = field.target.id
+            types = {n.id for n in ast.walk(field.annotation) if isinstance(n, ast.Name)}
+            laid_out = f"{record.name}.{name}" in _backticked(module.tree)
+            borrowed = any(f"{other}.{name}" in told for other in _backticked(record))
+            if not (is_told or types & own or name in terms or laid_out or borrowed):
+                bad.append(f"{module.where(field)} {record.name}.{name}")
     assert not bad, "a field says below itself what it means, in which unit, in which range:\n" + "\n".join(bad)
 
 
