@@ -102,32 +102,52 @@ class LoopRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def run_always_on(site: LoopSite, prices: LoopPrices) -> LoopRun:
     """Policy `always-on`: every use at full width, battery idle."""
-    arrays = _blank(site)
-    always_on(_site_arrays(site), _price_arrays(prices), arrays)
+    arrays = _blank(site, site.steps)
+    always_on(_site_arrays(site), _price_arrays(prices), site.steps, arrays)
     return LoopRun(**arrays._asdict())
 
 
-def run_desk(site: LoopSite, prices: LoopPrices, hold_h: float = DESK_HOLD_H) -> LoopRun:
-    """Policy `desk`: uses off above break-even with a hold time, battery on the plan of the day's day-ahead prices."""
-    arrays = _blank(site)
-    hold_steps = round(hold_h / site.step_h)
+def run_desk(site: LoopSite, prices: LoopPrices, *, hold_h: float = DESK_HOLD_H, until: int | None = None) -> LoopRun:
+    """Policy `desk`: uses off above break-even with a hold time, battery on the plan of the day's day-ahead prices.
+
+    Parameters
+    ----------
+    site, prices
+        The site and what energy costs.
+    hold_h
+        Least time a use stays off, or on, once switched, hours.
+    until
+        Run only this many steps of the period; None for all.
+    """
+    steps = site.steps if until is None else until
+    arrays = _blank(site, steps)
     desk(
         _site_arrays(site),
         _price_arrays(prices),
         prices.day_start_steps,
-        hold_steps,
+        round(hold_h / site.step_h),
         PRICE_FADE_S,
         WEATHER_FADE_S,
+        steps,
         arrays,
     )
     return LoopRun(**arrays._asdict())
 
 
-def run_rolling(site: LoopSite, prices: LoopPrices) -> LoopRun:
-    """Policy `rolling`: re-plan every control step on the telescoped grid, apply the first step."""
-    arrays = _blank(site)
+def run_rolling(site: LoopSite, prices: LoopPrices, *, until: int | None = None) -> LoopRun:
+    """Policy `rolling`: re-plan every control step on the telescoped grid, apply the first step.
+
+    Parameters
+    ----------
+    site, prices
+        The site and what energy costs.
+    until
+        Run only this many steps of the period; None for all.
+    """
+    steps = site.steps if until is None else until
+    arrays = _blank(site, steps)
     stopped = rolling(
-        _site_arrays(site), _price_arrays(prices), FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, arrays
+        _site_arrays(site), _price_arrays(prices), FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, steps, arrays
     )
     require(stopped < 0, f"the firm load must fit under the import limit in every step, but not in step {stopped}")
     return LoopRun(**arrays._asdict())
@@ -205,8 +225,7 @@ def _price_arrays(prices: LoopPrices) -> PriceArrays:
     )
 
 
-def _blank(site: LoopSite) -> RunArrays:
-    steps = site.steps
+def _blank(site: LoopSite, steps: int) -> RunArrays:
     return RunArrays(
         use_mw=np.zeros((len(site.use_names), steps)),
         charge_mw=np.zeros(steps),

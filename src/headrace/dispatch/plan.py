@@ -30,6 +30,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Cost of giving up one MWh at the bus in each step (high end), >= bid; +inf where nothing could give."""
     peak_mw: Floats
     """D_m, shape (M,); empty without a peak charge."""
+    peak_gap_ccy: float = 0.0
+    """Most by which a better choice of peaks could raise the objective (weak duality); 0 without a peak charge."""
 
 
 class Relaxation(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,12 +95,12 @@ class Window(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def always_on(site: SiteArrays, prices: PriceArrays, run: RunArrays) -> None:
-    """Every use at full width, battery idle."""
+def always_on(site: SiteArrays, prices: PriceArrays, until: int, run: RunArrays) -> None:
+    """Every use at full width, battery idle, in steps 0 <= t < `until`."""
     uses = len(site.use_it_max_mw)
     wish = np.empty(uses)
     run.stored_mwh[0] = site.start_mwh
-    for t in range(len(site.pue)):
+    for t in range(until):
         for n in range(uses):
             wish[n] = site.use_it_max_mw[n] * site.pue[t]
         _realise(site, prices.settled[t], t, wish, 0.0, 0.0, run)
@@ -114,6 +114,7 @@ def desk(
     hold_steps: int,
     price_fade_s: float,
     pue_fade_s: float,
+    until: int,
     run: RunArrays,
 ) -> None:
     """Uses off above break-even, each state held; the battery follows the plan of the local day's day-ahead prices.
@@ -122,6 +123,8 @@ def desk(
     ----------
     site, prices, run
         See `headrace.dispatch.closed_loop`.
+    until
+        Steps 0 <= t < `until` are run; the plans still see the whole period.
     day_start_steps
         First step of each local day, and T last.
     hold_steps
@@ -142,7 +145,7 @@ def desk(
         longest = max(longest, day_start_steps[day + 1] - day_start_steps[day])
     window = _window(longest, uses)
     day = 0
-    for t in range(steps):
+    for t in range(until):
         if day < len(day_start_steps) - 1 and t == day_start_steps[day]:
             _day_path(site, prices, t, day_start_steps[day + 1], run.stored_mwh[t], pue_fade_s, window, path)
             day += 1
@@ -168,6 +171,7 @@ def rolling(
     horizon_s: int,
     price_fade_s: float,
     pue_fade_s: float,
+    until: int,
     run: RunArrays,
 ) -> int:
     """Re-plan every step on the telescoped grid and apply the first step.
@@ -176,6 +180,8 @@ def rolling(
     ----------
     site, prices, run
         See `headrace.dispatch.closed_loop`.
+    until
+        Steps 0 <= t < `until` are run; the plans still see the whole period.
     fine_s, horizon_s
         How far the control step is kept, and how far the plan looks, seconds.
     price_fade_s, pue_fade_s
@@ -187,13 +193,13 @@ def rolling(
         First step without a plan (the firm load does not fit), or -1.
     """
     steps, uses = len(site.pue), len(site.use_it_max_mw)
-    window = _window(fine_s // site.step_s + horizon_s // 3600 + 3600 // site.step_s, uses)
+    window = _window((fine_s + 3600) // site.step_s + horizon_s // 3600 + 1, uses)
     slope = np.empty(64 * len(window.need))
     width = np.empty(64 * len(window.need))
     fill = np.empty(uses + 2)
     wish = np.empty(uses)
     run.stored_mwh[0] = site.start_mwh
-    for t in range(steps):
+    for t in range(until):
         count = _telescope(t * site.step_s, steps * site.step_s, site.step_s, fine_s, horizon_s, window)
         _forecast_price(site, prices, t, window.times_s[:count], price_fade_s, window.forecast[:count])
         _forecast_pue(site, t, window.times_s[:count], pue_fade_s, window.pue[:count])
@@ -288,13 +294,13 @@ def _forecast_pue(site: SiteArrays, t: int, times_s: Ints, fade_s: float, out: F
 
 @njit(cache=True, error_model="numpy")
 def _telescope(now_s: int, end_s: int, step_s: int, fine_s: int, horizon_s: int, window: Window) -> int:
-    """Control steps for `fine_s` and on to the next full hour, then hours; the grid of `headrace.dispatch.telescope`."""
-    stop_s = min(now_s + horizon_s, end_s)
+    """The grid of `headrace.dispatch.telescope.window_grid`; returns how many steps it has."""
+    hours_from_s = (now_s + fine_s + 3599) // 3600 * 3600
+    stop_s = min(max(hours_from_s, (now_s + horizon_s + 3599) // 3600 * 3600), end_s)
     at_s = now_s
     count = 0
     while at_s < stop_s:
-        length_s = step_s if at_s < now_s + fine_s or at_s % 3600 else 3600
-        length_s = min(length_s, stop_s - at_s)
+        length_s = min(step_s if at_s < hours_from_s else 3600, stop_s - at_s)
         window.times_s[count] = at_s
         window.step_h[count] = length_s / 3600.0
         count += 1

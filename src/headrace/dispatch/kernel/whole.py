@@ -177,7 +177,8 @@ def solve_problem(
     -------
     tuple
         (value by the dynamic programme or NaN if infeasible, objective of the plan without any peak charge,
-        rows of shape (N + M + 6, T): uses, sources, export, import, charge, discharge, bid, ask; stored energy (T+1,)).
+        rows of shape (N + M + 8, T): uses, sources, export, import, charge, discharge, bid, ask, least and greatest water
+        value; stored energy, shape (T+1,)).
     """
     steps = step_h.shape[0]
     uses, sources = use_value.shape[0], source_cost.shape[0]
@@ -197,7 +198,7 @@ def solve_problem(
     duals = np.empty((steps, 4))
     end_slope = np.full(1, end_value)
     end_width = np.full(1, battery[6] - battery[5])
-    out = np.empty((uses + sources + 6, steps))
+    out = np.empty((uses + sources + 8, steps))
     value = solve_blocks(
         step_h, price, width, need, base, battery, start_mwh, end_slope, end_width, end_value * battery[5],
         fill, power, stored, duals,
@@ -224,5 +225,6 @@ def solve_problem(
         worth += step_h[t] * rate
         for k in range(2):
             out[grid + 2 + k, t] = power[t, k]
+        for k in range(4):
             out[grid + 4 + k, t] = duals[t, k]
     return value, worth + end_value * stored[steps], out, stored

@@ -1,0 +1,197 @@
+"""What a peak is worth: slopes of the optimal value over each period's peak, and an upper bound that needs no trust.
+
+With import split into a tier below the peak D and a dearer tier above it, the optimal value is concave in D. One more MW of D
+moves one MW from the dear tier to the cheap one wherever D binds, so its slope in a period is
+
+    Σ_t h_t min(max(λ_t − p⁺_t, 0), Q / h_t) − K
+
+with λ the balance duals: all bids give the right slope, all asks the left one.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from headrace.dispatch.kernel.whole import solve_problem
+
+__all__ = ["dual_bound", "finite_mix", "peak_pass"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@njit(cache=True, error_model="numpy")
+def peak_pass(
+    step_h: Floats,
+    import_cost: Floats,
+    export_value: Floats,
+    import_max: Floats,
+    export_max: Floats,
+    firm: Floats,
+    use_value: Floats,
+    use_max: Floats,
+    source_cost: Floats,
+    source_min: Floats,
+    source_max: Floats,
+    battery: Floats,
+    start_mwh: float,
+    end_value: float,
+    period: Ints,
+    so_far_mw: Floats,
+    charge_ccy_per_mw: float,
+    over_ccy_per_mw: float,
+    peak_mw: Floats,
+) -> tuple[float, float, Floats, Floats, Floats]:
+    """Solve with each period's peak given; import above it stays possible at an extra charge.
+
+    Parameters
+    ----------
+    step_h, ..., end_value
+        As in `solve_problem`.
+    period, so_far_mw, charge_ccy_per_mw
+        The peak charge: m(t), D⁰, K.
+    over_ccy_per_mw
+        Q: extra charge of import above the peak, per MW and step; more than K, so that the best peak leaves none.
+    peak_mw
+        D, shape (M,).
+
+    Returns
+    -------
+    tuple
+        (value or NaN, objective before any peak charge, rows, stored energy, shape (M, 3): the period's share of the value,
+        its right and its left slope in D).
+    """
+    steps = step_h.shape[0]
+    cap = np.empty(steps)
+    for t in range(steps):
+        cap[t] = peak_mw[period[t]]
+    value, worth, rows, stored = solve_problem(
+        step_h, import_cost, export_value, import_max, export_max, firm, use_value, use_max,
+        source_cost, source_min, source_max, battery, start_mwh, end_value, cap, over_ccy_per_mw,
+    )  # fmt: skip
+    shares = np.zeros((so_far_mw.shape[0], 3))
+    if np.isnan(value):
+        return value, worth, rows, stored, shares
+    for m in range(so_far_mw.shape[0]):
+        charge = charge_ccy_per_mw * (peak_mw[m] - so_far_mw[m])
+        value -= charge
+        shares[m, 0] = -charge
+        shares[m, 1] = shares[m, 2] = -charge_ccy_per_mw
+    uses, sources = use_value.shape[0], source_cost.shape[0]
+    grid = uses + sources
+    for t in range(steps):
+        m = period[t]
+        over = max(rows[grid + 1, t] - min(import_max[t], cap[t]), 0.0)
+        rate = export_value[t] * rows[grid, t] - import_cost[t] * rows[grid + 1, t] - battery[4] * rows[grid + 3, t]
+        for i in range(uses):
+            rate += use_value[i, t] * rows[i, t]
+        for j in range(sources):
+            rate -= source_cost[j, t] * rows[uses + j, t]
+        shares[m, 0] += step_h[t] * rate - over_ccy_per_mw * over
+        bid, ask = rows[grid + 4, t], rows[grid + 5, t]
+        if cap[t] < import_max[t]:
+            shares[m, 1] += min(max(bid - import_cost[t], 0.0) * step_h[t], over_ccy_per_mw)
+        if cap[t] <= import_max[t]:
+            shares[m, 2] += min(max(ask - import_cost[t], 0.0) * step_h[t], over_ccy_per_mw)
+        if t > 0 and m != period[t - 1]:
+            water = finite_mix(rows[grid + 6, t - 1], rows[grid + 7, t - 1], 0.5)
+            shares[period[t - 1], 0] += water * stored[t]
+            shares[m, 0] -= water * stored[t]
+    shares[period[steps - 1], 0] += end_value * stored[steps]
+    return value, worth, rows, stored, shares
+
+
+@njit(cache=True, error_model="numpy")
+def finite_mix(low: float, high: float, high_ratio: float) -> float:
+    """A point of an interval whose ends may be infinite."""
+    if np.isinf(low):
+        return 0.0 if np.isinf(high) else high
+    if np.isinf(high):
+        return low
+    return low + high_ratio * (high - low)
+
+
+@njit(cache=True, error_model="numpy")
+def dual_bound(
+    step_h: Floats,
+    import_cost: Floats,
+    export_value: Floats,
+    import_max: Floats,
+    export_max: Floats,
+    firm: Floats,
+    use_value: Floats,
+    use_max: Floats,
+    source_cost: Floats,
+    source_min: Floats,
+    source_max: Floats,
+    battery: Floats,
+    start_mwh: float,
+    end_value: float,
+    period: Ints,
+    so_far_mw: Floats,
+    charge_ccy_per_mw: float,
+    over_ccy_per_mw: float,
+    peak_mw: Floats,
+    power_dual: Floats,
+    water_dual: Floats,
+) -> float:
+    """Value that no plan can exceed, from any duals at all (weak duality); tight if they are optimal.
+
+    Parameters
+    ----------
+    step_h, import_cost, export_value, import_max, export_max, firm, use_value, use_max, source_cost, source_min, source_max
+        As in `Problem`.
+    battery, start_mwh, end_value
+        As in `solve_problem`.
+    period, so_far_mw, charge_ccy_per_mw
+        The peak charge: m(t), D⁰, K.
+    over_ccy_per_mw
+        Q: most of a step's dual that the peak takes, per MW and step; the import limit takes the rest.
+    peak_mw
+        D: where it is above a step's import limit, that limit binds and the peak does not, shape (M,).
+    power_dual
+        λ: worth of a MWh at the bus, finite, shape (T,).
+    water_dual
+        μ: worth of a MWh in store after the step, finite, shape (T,).
+
+    Returns
+    -------
+    float
+        Upper bound on the objective.
+    """
+    charge_max, discharge_max, eta_c, eta_d, wear = battery[0], battery[1], battery[2], battery[3], battery[4]
+    steps = step_h.shape[0]
+    pressure = np.zeros(so_far_mw.shape[0])
+    for t in range(steps):
+        if peak_mw[period[t]] <= import_max[t]:
+            gain = max(power_dual[t] - import_cost[t], 0.0) * step_h[t]
+            pressure[period[t]] += min(gain, over_ccy_per_mw)
+    bound = 0.0
+    before = 0.0
+    for t in range(steps):
+        price, water = power_dual[t], water_dual[t]
+        rate = -price * firm[t] + export_max[t] * max(export_value[t] - price, 0.0)
+        gain = max(price - import_cost[t], 0.0)
+        m = period[t]
+        if peak_mw[m] <= import_max[t] and pressure[m] > 0.0:
+            gain -= min(gain, over_ccy_per_mw / step_h[t]) * min(charge_ccy_per_mw / pressure[m], 1.0)
+        rate += import_max[t] * gain
+        for i in range(use_value.shape[0]):
+            rate += use_max[i, t] * max(use_value[i, t] - price, 0.0)
+        for j in range(source_cost.shape[0]):
+            gain = price - source_cost[j, t]
+            rate += gain * (source_max[j, t] if gain > 0.0 else source_min[j, t])
+        rate += charge_max * max(water * eta_c - price, 0.0)
+        rate += discharge_max * max(price - wear - water / eta_d, 0.0)
+        bound += step_h[t] * rate
+        if t == 0:
+            bound += water * start_mwh
+        else:
+            rise = water - before
+            bound += rise * (battery[6] if rise > 0.0 else battery[5])
+        before = water
+    rise = end_value - before
+    bound += rise * (battery[6] if rise > 0.0 else battery[5])
+    for m in range(so_far_mw.shape[0]):
+        bound += min(pressure[m], charge_ccy_per_mw) * so_far_mw[m]
+    return bound
