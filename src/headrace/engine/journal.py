@@ -52,6 +52,8 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Digest of the site and of every setting that moves a decision."""
     input_digest: str
     """Digest of every series the run reads."""
+    fields: dict[str, tuple[str, ...]] = {}
+    """Field names of the records that are written as arrays, by record."""
     versions: dict[str, str]
     """Version of Python, of headrace and of each package whose figures enter the records."""
 
