@@ -150,7 +150,7 @@ CASES = {
         ),
         """
         Power here is worth 52.00 EUR/MWh, one MWh more or less.
-        nuclear gives all it has, 50 MW: one more MW of it would earn 44.00 EUR/MWh.
+        Nuclear gives all it has, 50 MW: one more MW of it would earn 44.00 EUR/MWh.
         The export limit of 30 MW binds: one more MW sold would earn 33.00 EUR/MWh more than its use here.
         Next use waiting: s21 (10 MW at 52.00).
         First to give way: s21 (10 MW at 52.00).
@@ -183,7 +183,7 @@ CASES = {
         ),
         """
         Power here is worth -20.00 EUR/MWh, one MWh more or less.
-        nuclear cannot be turned below 45 MW: one MW less would save 28.00 EUR/MWh.
+        Nuclear cannot be turned below 45 MW: one MW less would save 28.00 EUR/MWh.
         No limit of the connection binds: the grid buys the next MWh at -20.00.
         Next use waiting: sell to grid (5 MW at -20.00).
         First to give way: sell to grid (25 MW at -20.00).

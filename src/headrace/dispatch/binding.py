@@ -100,7 +100,7 @@ def _grid_limits(moment: Moment, next_use: str | None) -> list[BindingLimit]:
 
 
 def _generation_limits(moment: Moment, source: SourceNow, next_use: str | None) -> list[BindingLimit]:
-    unit = f"{moment.currency}/MWh"
+    unit, subject = f"{moment.currency}/MWh", source.name[:1].upper() + source.name[1:]
     gain = moment.bid_ccy_per_mwh - source.cost_ccy_per_mwh
     loss = source.cost_ccy_per_mwh - moment.ask_ccy_per_mwh
     if source.mw >= source.max_mw - TOLERANCE_MW and source.max_mw > TOLERANCE_MW and gain > TOLERANCE_CCY_PER_MWH:
@@ -110,7 +110,7 @@ def _generation_limits(moment: Moment, source: SourceNow, next_use: str | None) 
                 limit_mw=source.max_mw,
                 price_ccy_per_mwh=gain,
                 next_use=next_use,
-                sentence=f"{source.name} gives all it has, {power_text(source.max_mw)}: one more MW of it would earn "
+                sentence=f"{subject} gives all it has, {power_text(source.max_mw)}: one more MW of it would earn "
                 f"{gain:,.2f} {unit}.",
             )
         ]
@@ -121,7 +121,7 @@ def _generation_limits(moment: Moment, source: SourceNow, next_use: str | None) 
                 limit_mw=source.min_mw,
                 price_ccy_per_mwh=loss,
                 next_use=None,
-                sentence=f"{source.name} cannot be turned below {power_text(source.min_mw)}: one MW less would save "
+                sentence=f"{subject} cannot be turned below {power_text(source.min_mw)}: one MW less would save "
                 f"{loss:,.2f} {unit}.",
             )
         ]

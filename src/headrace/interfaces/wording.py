@@ -28,11 +28,11 @@ LINE_NAMES: Final = {
     "inference": "inference",
     "heat": "heat sold",
     "service_credits": "service credits",
-    "ppa": "power purchase agreements",
+    "ppa": "purchase agreements",
     "peak": "peak charge",
     "generation": "own generation",
     "wear": "battery wear",
-    "stored_change": "change in stored energy",
+    "stored_change": "stored energy change",
 }
 """Statement lines in words."""
 

@@ -31,7 +31,7 @@ def waterfall_picture(
     currency
         Currency of the amounts.
     """
-    left, right, top = 138.0, 66.0, 8.0
+    left, right, top = 150.0, 66.0, 8.0
     height = top + ROW * (len(steps) + 1) + 8.0
     spans, at = [], 0.0
     for name, amount in steps:

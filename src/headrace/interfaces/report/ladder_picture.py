@@ -3,7 +3,7 @@
 import numpy as np
 
 from headrace.dispatch.ladder import Ladder, Rung, RungKind
-from headrace.dispatch.moment import power_text
+from headrace.dispatch.moment import TOLERANCE_CCY_PER_MWH, power_text
 from headrace.dispatch.site import Site
 from headrace.interfaces.families import Family, family_of
 from headrace.interfaces.report.palette import fill_of
@@ -64,16 +64,16 @@ def ladder_picture(site: Site, ladder: Ladder, *, width: float, key: str) -> str
     _draw_uses(canvas, ladder, rung_fills(site, ladder), x, y)
     _draw_sources(canvas, ladder, x, y)
     cut_y, taken_x = y(ladder.cut_ccy_per_mwh), x(ladder.taken_mw)
-    canvas.line(taken_x, top - 8, taken_x, height - bottom, "now")
-    _beside(canvas, taken_x, top - 12, f"{power_text(ladder.taken_mw)} here now", left, width - right)
+    canvas.line(taken_x, top - 4, taken_x, height - bottom, "now")
     canvas.line(left, cut_y, width - right, cut_y, "cut")
-    told = f"power is worth {ladder.cut_ccy_per_mwh:,.2f}"
-    if ladder.ask_ccy_per_mwh - ladder.bid_ccy_per_mwh > 0.005:
+    told = f"{power_text(ladder.taken_mw)} here, worth {ladder.cut_ccy_per_mwh:,.2f} a MWh"
+    if ladder.ask_ccy_per_mwh - ladder.bid_ccy_per_mwh > TOLERANCE_CCY_PER_MWH:
         told += " (midpoint)"
         for edge in (ladder.bid_ccy_per_mwh, ladder.ask_ccy_per_mwh):
             if np.isfinite(edge):
                 canvas.line(taken_x - 14, y(edge), taken_x + 14, y(edge), "now")
-    canvas.text(width - right - 2, cut_y - 6, told, kind="strong", anchor="end")
+    _beside(canvas, taken_x, top - 12, told, left, width - right)
+    _name_uses(canvas, ladder, x, y)
     for tick in x.ticks(5 if width > 600 else 3):
         canvas.text(x(tick), height - bottom + 16, f"{tick:,.4g}", kind="mut", anchor="middle")
     canvas.text(left, height - 4, f"{unit}, best use first", kind="mut")
@@ -105,6 +105,29 @@ def _draw_uses(canvas: Canvas, ladder: Ladder, fills: tuple[str, ...], x: Linear
         at_mw += rung.max_mw
 
 
+def _name_uses(canvas: Canvas, ladder: Ladder, x: LinearScale, y: PriceScale) -> None:
+    """Names on the rungs: level where they fit, else upright, above the rung or (halo) inside it."""
+    at_mw, roof = 0.0, y(y.high)
+    for rung in ladder.rungs:
+        x0, x1 = x(at_mw), x(at_mw + rung.max_mw)
+        at_mw += rung.max_mw
+        if rung.ccy_per_mwh is None:
+            canvas.text(x0 + 4, roof + 15, rung.name, kind="onfill")
+            continue
+        top, middle = min(y(rung.ccy_per_mwh), y(0.0)), (x0 + x1) / 2.0 + 4.0
+        if text_width(rung.name) <= x1 - x0 - 4 and top - roof > 12.0:
+            canvas.text(x0 + 4, top - 5, rung.name)
+        elif x1 - x0 >= 12.0:
+            is_above = top - roof >= text_width(rung.name)
+            canvas.text(
+                middle,
+                top - 5 if is_above else top + 5,
+                rung.name,
+                anchor="start" if is_above else "end",
+                is_upright=True,
+            )
+
+
 def _draw_sources(canvas: Canvas, ladder: Ladder, x: LinearScale, y: PriceScale) -> None:
     """Sources as a rising line, cheapest first, as far as the picture reaches."""
     edges, costs, at_mw = [0.0], [], 0.0
@@ -127,7 +150,7 @@ def _told(rung: Rung, ladder: Ladder) -> str:
 
 def _beside(canvas: Canvas, x: float, y: float, text: str, left: float, right: float) -> None:
     """Label to the right of a vertical line, or to its left where there is no room."""
-    if x + 6 + text_width(text) <= right:
+    if x + 6 + 1.1 * text_width(text) <= right:
         canvas.text(x + 6, y + 4, text, kind="strong")
     else:
-        canvas.text(max(x - 6, left + text_width(text)), y + 4, text, kind="strong", anchor="end")
+        canvas.text(min(right, max(x - 6, left + 1.1 * text_width(text))), y + 4, text, kind="strong", anchor="end")

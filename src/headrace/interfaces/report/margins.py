@@ -160,12 +160,14 @@ def best_hours(result: ReplayResult) -> tuple[datetime, ...]:
 def best_and_worst_day(result: ReplayResult) -> tuple[DayFigures, ...]:
     """Local days on which the headline policy beat the desk by most and by least (or lost to it); the same may be both.
 
-    A day's lines hold no change in stored energy, so a battery carried over midnight moves worth from one to the next.
+    Days that the window cuts short are passed over, unless there is no whole one (a day of 23 hours is whole). A day's
+    lines hold no change in stored energy, so a battery carried over midnight moves worth from one to the next.
     """
     zone = result.site.time_zone
     days = (
         _by_day(headline_run(result), zone)
         .join(_by_day(baseline_run(result), zone), on="day", suffix="_desk")
+        .filter(pl.col("count") > 0.9 * pl.col("count").max())
         .with_columns(over=pl.col("ccy") - pl.col("ccy_desk"))
         .sort("over", "day", descending=[True, False])
     )
@@ -206,8 +208,8 @@ def _by_hour(run: PolicyRun) -> pl.DataFrame:
 def _by_day(run: PolicyRun, zone: str) -> pl.DataFrame:
     return (
         run.settlements.group_by(day=pl.col("interval_start").dt.convert_time_zone(zone).dt.date(), maintain_order=True)
-        .agg(micro=_margin().sum())
-        .select("day", ccy=pl.col("micro") / 1e6)
+        .agg(micro=_margin().sum(), count=pl.len())
+        .select("day", "count", ccy=pl.col("micro") / 1e6)
     )
 
 

@@ -81,7 +81,7 @@ def stack_picture(stack: Stack, *, width: float, key: str, title: str, currency:
     currency
         Currency of the price.
     """
-    left, right, price_top, price_bottom, top, height = 46.0, 108.0, 20.0, 112.0, 134.0, 360.0
+    left, right, price_top, price_bottom, top, height = 46.0, 116.0, 20.0, 112.0, 134.0, 360.0
     bottom = height - 34.0
     canvas = Canvas(width, height, key=key, title=title, description=_description(stack, currency))
     n = len(stack.price)
@@ -98,11 +98,10 @@ def stack_picture(stack: Stack, *, width: float, key: str, title: str, currency:
         canvas.line(left, y(tick), width - right, y(tick), "grid")
         canvas.text(left - 6, y(tick) + 4, f"{tick:,.4g}", kind="mut", anchor="end")
     canvas.text(left - 6, top - 6, "MW", kind="mut", anchor="end")
-    lower = np.zeros_like(given)
-    for band, upper in zip(stack.bands, tops, strict=True):
-        canvas.band(edges, y.array(lower), y.array(upper), fill=fill_of(band.family, band.shade))
-        lower = upper
-    canvas.band(edges, y.array(lower), y.array(np.maximum(lower, given)), fill=LOSS)
+    canvas.area(edges, y.array(np.maximum(tops[-1], given)), bottom, LOSS)
+    for band, mean, upper in reversed(list(zip(stack.bands, means, tops, strict=True))):
+        if mean.any():
+            canvas.area(edges, y.array(upper), bottom, fill_of(band.family, band.shade))
     canvas.steps(edges, y.array(given), "given")
     _band_labels(canvas, stack.bands, means, y, width - right + 8, top, bottom)
     for place, label in stack.ticks:
@@ -127,7 +126,7 @@ def _price_panel(
     for tick in y.ticks(16.0):
         canvas.line(float(edges[0]), y(tick), float(edges[-1]), y(tick), "grid")
         canvas.text(float(edges[0]) - 6, y(tick) + 4, f"{tick:,.0f}", kind="mut", anchor="end")
-    canvas.band(edges, y.array(low), y.array(high), kind="envelope")
+    canvas.band(edges, y.array(low), y.array(high), "envelope")
     canvas.steps(edges, y.array(_means(price, firsts)), "price")
     canvas.text(float(edges[0]), top - 8, f"Price, {currency}/MWh: mean, lowest and highest", kind="mut")
 

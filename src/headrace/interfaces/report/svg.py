@@ -122,7 +122,8 @@ def spread_labels(wanted: Sequence[float], gap: float, low: float, high: float) 
 
 def _n(value: float) -> str:
     """One decimal, shortest form."""
-    return f"{value:.1f}".removesuffix(".0").replace("-0.0", "0")
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 class Canvas:
@@ -179,11 +180,13 @@ class Canvas:
         *,
         kind: str = "",
         anchor: Literal["start", "middle", "end"] = "start",
+        is_upright: bool = False,
     ) -> Self:
-        """Text of a CSS class."""
+        """Text of a CSS class; upright text runs from bottom to top."""
         named = f' class="{kind}"' if kind else ""
         anchored = "" if anchor == "start" else f' text-anchor="{anchor}"'
-        self._parts.append(f'<text x="{_n(x)}" y="{_n(y)}"{named}{anchored}>{escape(text)}</text>')
+        place = f'transform="translate({_n(x)} {_n(y)})rotate(-90)"' if is_upright else f'x="{_n(x)}" y="{_n(y)}"'
+        self._parts.append(f"<text {place}{named}{anchored}>{escape(text)}</text>")
         return self
 
     def polyline(self, xs: Floats, ys: Floats, kind: str, *, stroke: str = "") -> Self:
@@ -198,11 +201,16 @@ class Canvas:
         self._parts.append(f'<path class="{kind}"{coloured} d="{_steps(edges, ys)}"/>')
         return self
 
-    def band(self, edges: Floats, lower: Floats, upper: Floats, *, fill: str = "", kind: str = "band") -> Self:
-        """Area between two step lines over N+1 edges."""
+    def band(self, edges: Floats, lower: Floats, upper: Floats, kind: str) -> Self:
+        """Area between two step lines over N+1 edges, filled by its CSS class."""
         back = _steps(edges[::-1], lower[::-1]).replace("M", "L", 1)
-        coloured = f' fill="{fill}"' if fill else ""
-        self._parts.append(f'<path class="{kind}"{coloured} d="{_steps(edges, upper)}{back}Z"/>')
+        self._parts.append(f'<path class="{kind}" d="{_steps(edges, upper)}{back}Z"/>')
+        return self
+
+    def area(self, edges: Floats, upper: Floats, floor: float, fill: str) -> Self:
+        """Area between a step line over N+1 edges and a level below it."""
+        down = f"V{_n(floor)}H{_n(float(edges[0]))}Z"
+        self._parts.append(f'<path class="band" fill="{fill}" d="{_steps(edges, upper)}{down}"/>')
         return self
 
     def render(self) -> str:
@@ -216,11 +224,13 @@ def _path(xs: Floats, ys: Floats) -> str:
 
 
 def _steps(edges: Floats, ys: Floats) -> str:
-    """Horizontal and vertical moves only; runs of one value are one move."""
-    x, y = edges.tolist(), [_n(value) for value in ys.tolist()]
-    parts = [f"M{_n(x[0])} {y[0]}"]
+    """Horizontal and vertical moves only, relative ones as they are shorter; runs of one value are one move."""
+    x, y = np.round(edges, 1).tolist(), np.round(ys, 1).tolist()
+    parts = [f"M{_n(x[0])} {_n(y[0])}"]
+    from_x = x[0]
     for i in range(1, len(y)):
         if y[i] != y[i - 1]:
-            parts.append(f"H{_n(x[i])}V{y[i]}")
-    parts.append(f"H{_n(x[-1])}")
+            parts.append(f"h{_n(x[i] - from_x)}v{_n(y[i] - y[i - 1])}")
+            from_x = x[i]
+    parts.append(f"h{_n(x[-1] - from_x)}")
     return "".join(parts)

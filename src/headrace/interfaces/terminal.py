@@ -1,0 +1,136 @@
+"""Tables for a terminal of 100 columns: policies, one ladder, data gaps; and a progress bar for a replay."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from headrace.dispatch.ladder import Ladder, Rung
+from headrace.engine.results import ReplayResult
+from headrace.interfaces.report.margins import baseline_run, policy_figures, sensitivity_figures
+from headrace.interfaces.wording import first_capital, money, policy_name, share, signed_money
+
+__all__ = ["gaps_table", "ladder_table", "policy_table", "replay_progress"]
+
+Tick = Callable[[int, int, str], None]
+"""Called with (cycles done, cycles in all, label of the run)."""
+
+
+def policy_table(result: ReplayResult) -> Table:
+    """Margin of every policy with both shares, and the sensitivities below.
+
+    Parameters
+    ----------
+    result
+        A replay with at least one headline run.
+    """
+    currency = result.site.currency.value
+    figures = policy_figures(result)
+    has_storm = figures[0].less_storm_ccy is not None
+    caption = [f"Same assets throughout; baseline: {policy_name(baseline_run(result)).lower()}."]
+    if result.site.market.is_hub:
+        caption.append(f"{result.site.market.settlement_point} is a trading hub: no load can settle at its price.")
+    table = Table(
+        title=f"{result.site.name}, {result.window.start:%Y-%m-%d} to {result.window.end:%Y-%m-%d}",
+        caption=" ".join(caption),
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("Policy")
+    for name in (f"Margin, {currency}", "Against desk", "Share of margin", "Share of gain", "Without best 20 h"):
+        table.add_column(name, justify="right")
+    if has_storm:
+        table.add_column("Without 13-19 Feb 2021", justify="right")
+    for f in figures:
+        cells = [
+            money(f.margin_ccy, ""),
+            signed_money(f.over_desk_ccy, ""),
+            share(f.share_of_margin_ratio),
+            share(f.share_of_gain_ratio),
+            money(f.less_best_hours_ccy, ""),
+        ]
+        if has_storm:
+            cells.append(money(f.less_storm_ccy or 0.0, ""))
+        table.add_row(f.name, *(cell.strip() for cell in cells), end_section=f is figures[-1])
+    for s in sensitivity_figures(result):
+        over = signed_money(s.over_headline_ccy, "").strip()
+        table.add_row(f"{first_capital(s.label)} (sensitivity)", money(s.margin_ccy, "").strip(), f"{over} on it")
+    return table
+
+
+def ladder_table(ladder: Ladder) -> Table:
+    """Uses best first, sources cheapest first, and below them what binds in words.
+
+    Parameters
+    ----------
+    ladder
+        The ladder of one interval.
+    """
+    table = Table(title="The ladder, best use first", title_justify="left", caption_justify="left")
+    table.caption = "\n".join(ladder.sentences)
+    table.add_column("Use or source")
+    table.add_column("MW now", justify="right")
+    table.add_column("MW at most", justify="right")
+    table.add_column(f"{ladder.currency}/MWh", justify="right")
+    table.add_column("State", no_wrap=True)
+    table.add_column("Why", max_width=38)
+    for group in (ladder.rungs, ladder.sources):
+        for rung in group:
+            table.add_row(*_cells(rung), end_section=rung is group[-1])
+    return table
+
+
+def gaps_table(result: ReplayResult) -> Table:
+    """Missing input data and what stood in for it; an empty table says so."""
+    table = Table(title="Missing input data", title_justify="left", caption_justify="left")
+    table.caption = None if result.gaps else "None."
+    table.add_column("Series")
+    table.add_column("From", no_wrap=True)
+    table.add_column("Intervals", justify="right")
+    table.add_column("What stood in for it")
+    for gap in result.gaps:
+        table.add_row(gap.role, gap.start, f"{gap.intervals:,}", gap.substitute)
+    return table
+
+
+@contextmanager
+def replay_progress(console: Console | None = None) -> Iterator[Tick]:
+    """Show one bar for each run while a replay lasts; silent where the output is no terminal.
+
+    Parameters
+    ----------
+    console
+        Where to draw; standard error by default, so that tables and JSON stay clean.
+
+    Yields
+    ------
+    Tick
+        Call it with (done, total, label) as often as you like.
+    """
+    console = console or Console(file=sys.stderr)
+    progress = Progress(
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def tick(done: int, total: int, label: str) -> None:
+        if label not in tasks:
+            tasks[label] = progress.add_task(label, total=total)
+        progress.update(tasks[label], completed=done)
+
+    with progress:
+        yield tick
+
+
+def _cells(rung: Rung) -> tuple[str, ...]:
+    worth = "firm" if rung.ccy_per_mwh is None else f"{rung.bound} {rung.ccy_per_mwh:,.2f}".strip()
+    return rung.name, f"{rung.mw:,.2f}", f"{rung.max_mw:,.2f}", worth, rung.state.value, rung.why
