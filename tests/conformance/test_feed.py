@@ -103,5 +103,5 @@ def test_span_tells_what_is_on_record(case: Case) -> None:
 
 def test_an_undeclared_role_is_refused_with_those_declared() -> None:
     feed, _, window = _sample("real_time")
-    with pytest.raises(BadInput, match=r"declared: bitcoin_block_reward, .*real_time"):
+    with pytest.raises(BadInput, match=r"declared: bitcoin_price, block_reward, .*real_time"):
         feed.series("realtime", window)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from headrace.adapters.feeds import FeedDeclaration, Publication, RecordedFeed, catalogue
@@ -59,6 +59,28 @@ def test_missing_rows_empty_cells_nan_and_null_are_all_nan(tmp_path: Path) -> No
     csv(tmp_path, [(at, "" if v == 3 else "NaN" if v == 4 else v) for at, v in HOURS if v not in {7, 8}])
     values = feed(tmp_path).series("price", DAY).values
     assert np.flatnonzero(np.isnan(values)).tolist() == [3, 4, 7, 8]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    cells=st.lists(st.one_of(st.none(), st.just("gone"), st.floats(-9e9, 9e9), st.floats(-99, 99)), max_size=48),
+    margin_h=st.tuples(st.integers(-20, 40), st.integers(-20, 24)),
+)
+def test_whatever_is_written_comes_back_on_the_grid(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[float | str | None], margin_h: tuple[int, int]
+) -> None:
+    cells = [1.0, *cells, 2.0]
+    folder = tmp_path_factory.mktemp("written")
+    stamped = [(START + timedelta(hours=h), cell) for h, cell in enumerate(cells)]
+    csv(folder, [(at, "" if cell is None else cell) for at, cell in stamped if cell != "gone"])
+    before_h, after_h = margin_h
+    start, end = START - timedelta(hours=before_h), START + timedelta(hours=len(cells) + after_h)
+    assume(end > START and start < min(end, START + timedelta(hours=len(cells))))
+    series = feed(folder).series("price", Interval(start=start, end=end))
+    expected = [cells[h] if 0 <= h < len(cells) else None for h in range(-before_h, len(cells) + after_h)]
+    assert series.values.tolist() == pytest.approx(
+        [cell if isinstance(cell, float) else float("nan") for cell in expected], rel=0, abs=0, nan_ok=True
+    )
 
 
 def test_columns_are_added_divided_and_scaled(tmp_path: Path) -> None:

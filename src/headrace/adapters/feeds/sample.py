@@ -15,8 +15,8 @@ SAMPLE_ROLES: Final = {
     "day_ahead": "sample.day_ahead",
     "temperature": "sample.temperature",
     "bitcoin_price": "sample.bitcoin.price",
-    "bitcoin_difficulty": "sample.bitcoin.difficulty",
-    "bitcoin_block_reward": "sample.bitcoin.block_reward",
+    "difficulty": "sample.bitcoin.difficulty",
+    "block_reward": "sample.bitcoin.block_reward",
     "inference_demand": "sample.llm.m_large",
 }
 """A role for each series of the sample, as the demo site names them."""

@@ -22,6 +22,8 @@ __all__ = ["Table", "read_table"]
 
 MICROS_PER_S: Final = 1_000_000
 TIME: Final = "_time"
+FEWEST_STEPS: Final = 12
+"""Rows apart that it takes to call a file coarser than declared: fewer may as well be a short file with gaps."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_FORM: Final = "Use ISO-8601 with its offset, such as 2024-11-04T06:00:00Z"
 
@@ -139,7 +141,8 @@ def _times_s(where: str, declaration: FeedDeclaration, column: pl.Series) -> NDA
     step_us = declaration.step_s * MICROS_PER_S
     off_grid = (times_us - times_us[0]) % step_us != 0
     usual_us = int(np.median(steps_us)) if len(steps_us) else step_us
-    if usual_us != step_us and (off_grid.any() or (steps_us > step_us).all()):
+    is_coarser = len(steps_us) >= FEWEST_STEPS and (steps_us > step_us).all()
+    if usual_us != step_us and (off_grid.any() or is_coarser):
         found = f"rows are {usual_us / MICROS_PER_S / 60:g} min apart, declared step_min is {declaration.step_min:g}"
         raise BadInput(where, found, "Declare the step of the file")
     if off_grid.any():
