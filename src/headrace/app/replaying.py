@@ -208,8 +208,6 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
         notes.append(f"{site.market.settlement_point} is a trading hub: no load can settle at its price.")
     if base.inputs.day_ahead is None:
         notes.append("No day-ahead series: forecasts repeat the last day and the desk's battery follows them.")
-    if site.usd_rate_ratio != 1.0:
-        notes.append(f"Constant exchange rate: {site.usd_rate_ratio} {site.currency.value} per USD.")
     estimated = int(base.truth.is_estimated.sum())
     if estimated:
         notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.control.setpoints import Setpoints
+from headrace.control.setpoints import Mode, Setpoints
 
 __all__ = ["Bus", "Flows", "govern"]
 
@@ -64,96 +64,127 @@ def govern(setpoints: Setpoints, bus: Bus) -> Flows:
     bus
         What really comes.
     """
+    state = _start(setpoints, bus)
+    allowed_mining_mw = state.mining_mw()
+    if state.net_mw > setpoints.import_limit_mw + SLACK_MW:
+        state.stay_below_plan(setpoints.import_limit_mw)
+    if state.net_mw > setpoints.import_max_mw + SLACK_MW:
+        state.stay_below_connection(setpoints.import_max_mw)
+    shed_mw = max(0.0, state.net_mw - setpoints.import_max_mw)
+    state.net_mw -= shed_mw
+    if state.net_mw < -SLACK_MW:
+        state.take_surplus(setpoints.may_fill)
+    if -state.net_mw > setpoints.export_max_mw + SLACK_MW:
+        state.turn_down(setpoints.export_max_mw)
+    spilled_mw = max(0.0, -state.net_mw - setpoints.export_max_mw)
+    state.net_mw += spilled_mw
+    return Flows(
+        import_mw=max(state.net_mw, 0.0),
+        export_mw=max(-state.net_mw, 0.0),
+        use_mw=tuple(state.use_mw),
+        source_mw=tuple(state.source_mw),
+        charge_mw=state.charge_mw,
+        discharge_mw=state.discharge_mw,
+        shed_mw=shed_mw,
+        spilled_mw=spilled_mw,
+        yielded_mw=max(0.0, allowed_mining_mw - state.mining_mw()),
+    )
+
+
+def _start(setpoints: Setpoints, bus: Bus) -> "_Balance":
+    """The bus as the setpoints alone would have it."""
     use = [
         width if limit is None else min(width, limit)
         for width, limit in zip(bus.use_width_mw, setpoints.use_limit_mw, strict=True)
     ]
-    allowed_mining_mw = sum(mw for mw, mines in zip(use, bus.use_is_mining, strict=True) if mines)
     source = [
         high if limit is None else max(low, min(high, limit))
         for low, high, limit in zip(bus.source_min_mw, bus.source_max_mw, setpoints.source_limit_mw, strict=True)
     ]
-    charge = min(setpoints.charge_mw, bus.charge_room_mw)
-    discharge = min(setpoints.discharge_mw, bus.discharge_room_mw)
-    if setpoints.mode == "safe_rule":
-        discharge = min(discharge, max(0.0, bus.firm_mw - sum(source) - setpoints.import_max_mw))
-    net = bus.firm_mw + sum(use) + charge - discharge - sum(source)
-    ascending = sorted(range(len(use)), key=setpoints.use_worth_ccy_per_mwh.__getitem__)
-    if net > setpoints.import_limit_mw + SLACK_MW:
-        net -= _raise(source, bus.source_max_mw, net - setpoints.import_limit_mw)
-        mining = [i for i in ascending if bus.use_is_mining[i]]
-        net -= _cut(use, mining, net - setpoints.import_limit_mw)
-    if net > setpoints.import_max_mw + SLACK_MW:
-        net -= _cut(use, ascending, net - setpoints.import_max_mw)
-        eased = min(charge, max(0.0, net - setpoints.import_max_mw))
-        charge -= eased
-        net -= eased
-        helped = min(bus.discharge_room_mw - discharge, max(0.0, net - setpoints.import_max_mw))
-        discharge += helped
-        net -= helped
-    shed = max(0.0, net - setpoints.import_max_mw)
-    net -= shed
-    if net < -SLACK_MW:
-        fillers = [i for i in reversed(ascending) if setpoints.may_fill[i]]
-        net += _fill(use, bus.use_width_mw, fillers, -net)
-    if -net > setpoints.export_max_mw + SLACK_MW:
-        net += _turn_down(source, bus, -net - setpoints.export_max_mw)
-        eased = min(discharge, max(0.0, -net - setpoints.export_max_mw))
-        discharge -= eased
-        net += eased
-    spilled = max(0.0, -net - setpoints.export_max_mw)
-    net += spilled
-    mining_mw = sum(mw for mw, mines in zip(use, bus.use_is_mining, strict=True) if mines)
-    return Flows(
-        import_mw=max(net, 0.0),
-        export_mw=max(-net, 0.0),
-        use_mw=tuple(use),
-        source_mw=tuple(source),
-        charge_mw=charge,
-        discharge_mw=discharge,
-        shed_mw=shed,
-        spilled_mw=spilled,
-        yielded_mw=max(0.0, allowed_mining_mw - mining_mw),
+    discharge_mw = min(setpoints.discharge_mw, bus.discharge_room_mw)
+    if setpoints.mode is Mode.SAFE_RULE:
+        discharge_mw = min(discharge_mw, max(0.0, bus.firm_mw - sum(source) - setpoints.import_max_mw))
+    return _Balance(
+        bus,
+        sorted(range(len(use)), key=setpoints.use_worth_ccy_per_mwh.__getitem__),
+        use,
+        source,
+        min(setpoints.charge_mw, bus.charge_room_mw),
+        discharge_mw,
     )
 
 
-def _cut(use: list[float], order: list[int], over_mw: float) -> float:
-    """Cut blocks in order until `over_mw` is gone; return what was cut."""
-    left = over_mw
-    for i in order:
-        if left <= SLACK_MW:
-            break
-        cut = min(use[i], left)
-        use[i] -= cut
-        left -= cut
-    return over_mw - left if over_mw > 0.0 else 0.0
+class _Balance:
+    """The bus while it is being balanced; every method moves it towards one limit and keeps `net_mw` true."""
 
+    def __init__(
+        self,
+        bus: Bus,
+        by_worth: list[int],
+        use_mw: list[float],
+        source_mw: list[float],
+        charge: float,
+        discharge: float,
+    ) -> None:
+        self.bus = bus
+        self.by_worth = by_worth
+        self.use_mw = use_mw
+        self.source_mw = source_mw
+        self.charge_mw = charge
+        self.discharge_mw = discharge
+        self.net_mw = bus.firm_mw + sum(use_mw) + charge - discharge - sum(source_mw)
 
-def _fill(use: list[float], width_mw: tuple[float, ...], order: list[int], spare_mw: float) -> float:
-    """Raise blocks in order by up to `spare_mw`; return what was taken."""
-    left = spare_mw
-    for i in order:
-        taken = min(width_mw[i] - use[i], left)
-        use[i] += taken
-        left -= taken
-    return spare_mw - left
+    def mining_mw(self) -> float:
+        """Power of all mining."""
+        return sum(mw for mw, mines in zip(self.use_mw, self.bus.use_is_mining, strict=True) if mines)
 
+    def stay_below_plan(self, limit_mw: float) -> None:
+        """Under the import the plan accepted: generators up, mining down, then the battery; AI is not touched."""
+        self._raise_sources(limit_mw)
+        self._cut([i for i in self.by_worth if self.bus.use_is_mining[i]], limit_mw)
+        self._battery_helps(limit_mw)
 
-def _raise(source: list[float], available_mw: tuple[float, ...], short_mw: float) -> float:
-    """Let held-back generators up by `short_mw` in all; return what they gave."""
-    left = short_mw
-    for j, high in enumerate(available_mw):
-        given = min(high - source[j], left)
-        source[j] += given
-        left -= given
-    return short_mw - left
+    def stay_below_connection(self, limit_mw: float) -> None:
+        """Under the connection: every block by its worth, then the battery."""
+        self._cut(self.by_worth, limit_mw)
+        self._battery_helps(limit_mw)
 
+    def take_surplus(self, may_fill: tuple[bool, ...]) -> None:
+        """Let blocks rise, best first, on power that would be exported."""
+        for i in reversed(self.by_worth):
+            if may_fill[i]:
+                taken = max(0.0, min(self.bus.use_width_mw[i] - self.use_mw[i], -self.net_mw))
+                self.use_mw[i] += taken
+                self.net_mw += taken
 
-def _turn_down(source: list[float], bus: Bus, over_mw: float) -> float:
-    """Turn generators down, dearest first, by `over_mw` in all; return what was turned down."""
-    left = over_mw
-    for j in sorted(range(len(source)), key=bus.source_cost_ccy_per_mwh.__getitem__, reverse=True):
-        less = min(source[j] - bus.source_min_mw[j], left)
-        source[j] -= less
-        left -= less
-    return over_mw - left
+    def turn_down(self, export_max_mw: float) -> None:
+        """Generators down, dearest first, then the battery, until the export fits."""
+        bus = self.bus
+        for j in sorted(range(len(self.source_mw)), key=bus.source_cost_ccy_per_mwh.__getitem__, reverse=True):
+            less = max(0.0, min(self.source_mw[j] - bus.source_min_mw[j], -self.net_mw - export_max_mw))
+            self.source_mw[j] -= less
+            self.net_mw += less
+        eased = max(0.0, min(self.discharge_mw, -self.net_mw - export_max_mw))
+        self.discharge_mw -= eased
+        self.net_mw += eased
+
+    def _raise_sources(self, limit_mw: float) -> None:
+        for j, high in enumerate(self.bus.source_max_mw):
+            given = max(0.0, min(high - self.source_mw[j], self.net_mw - limit_mw))
+            self.source_mw[j] += given
+            self.net_mw -= given
+
+    def _cut(self, order: list[int], limit_mw: float) -> None:
+        for i in order:
+            cut = max(0.0, min(self.use_mw[i], self.net_mw - limit_mw))
+            self.use_mw[i] -= cut
+            self.net_mw -= cut
+
+    def _battery_helps(self, limit_mw: float) -> None:
+        """Charge less, then feed more."""
+        eased = max(0.0, min(self.charge_mw, self.net_mw - limit_mw))
+        self.charge_mw -= eased
+        self.net_mw -= eased
+        fed = max(0.0, min(self.bus.discharge_room_mw - self.discharge_mw, self.net_mw - limit_mw))
+        self.discharge_mw += fed
+        self.net_mw -= fed

@@ -1,7 +1,8 @@
 """The competent desk: today's practice, the baseline of every headline.
 
 Loads go off above their break-even price and hold each state for a while; the battery follows the plan made from
-day-ahead prices once a day; declared peak hours are avoided by hand.
+day-ahead prices once a day; where the month's peak costs, mining stops in the declared hours and the battery charges
+below the month's peak only.
 """
 
 import msgspec
@@ -31,7 +32,9 @@ class Desk:
         problem = present(model, sight)
         memory = self._switch(model, sight, problem, self._day_plan(model, sight))
         charge_mw, discharge_mw = _follow(model, sight, memory)
-        in_peak_hour = sight.hour_local in site.desk.peak_hours_local and site.tariff.peak_charge_ccy_per_mw_month > 0
+        import_limit_mw = site.connection.import_max_mw
+        if site.tariff.peak_charge_ccy_per_mw_month > 0.0:
+            import_limit_mw = min(import_limit_mw, max(sight.peak_mw, _load_mw(problem)))
         return Proposal(
             use_limit_mw=tuple(None if on else 0.0 for on in memory.is_on),
             use_worth_ccy_per_mwh=tuple(problem.use_value_ccy_per_mwh[:, 0].tolist()),
@@ -44,9 +47,9 @@ class Desk:
                     strict=True,
                 )
             ),
-            charge_mw=0.0 if in_peak_hour else charge_mw,
+            charge_mw=charge_mw,
             discharge_mw=discharge_mw,
-            import_limit_mw=site.connection.import_max_mw,
+            import_limit_mw=import_limit_mw,
             price_seen_ccy_per_mwh=float(problem.import_cost_ccy_per_mwh[0] - site.tariff.import_adder_ccy_per_mwh),
             bid_ccy_per_mwh=None,
             ask_ccy_per_mwh=None,
@@ -98,6 +101,11 @@ class Desk:
         )
         path = plan.stored_mwh[1:] if isinstance(plan, Plan) else np.full(len(starts_s), sight.stored_mwh)
         return msgspec.structs.replace(memory, path_start_s=sight.now_s, path_mwh=tuple(path.tolist()))
+
+
+def _load_mw(problem: Problem) -> float:
+    """Import of every load at full power: a good desk never buys a new peak to fill the battery."""
+    return float(problem.firm_mw[0] + problem.use_max_mw[:, 0].sum() - problem.source_max_mw[:, 0].sum())
 
 
 def _day_ahead_only(sight: Sight) -> Inputs:
