@@ -1,13 +1,15 @@
 """The monthly peak charge: search each period's peak around the exact solver.
 
-With import above the peak D allowed at an extra charge, the optimal value is concave and piecewise linear in D, and every solve
-gives its exact one-sided slopes. Each period keeps a bracket: a peak left of its best one and a peak right of it, each with
-its tangent. The tangents cross at the next trial, which lands on the best kink after a few solves; where a bracket
-shrinks slowly its middle is tried instead. Periods touch only through the energy stored at their border, so all are
-searched at once.
+With import above the peak D allowed at an extra charge, the optimal value is concave and piecewise linear in D, and
+every solve gives its exact one-sided slopes. Each period keeps a bracket: a peak left of its best one and a peak right
+of it, each with its tangent. The tangents cross at the next trial, which lands on the best kink after a few solves;
+where a bracket shrinks slowly its middle is tried instead. Periods touch only through the energy stored at their
+border, so all are searched at once.
 
-Whatever the search did, the plan is feasible and its distance from the optimum is known: the duals from both ends of each
-bracket, mixed so that their slopes cancel, give a value no plan can exceed (`Plan.peak_gap_ccy`).
+Whatever the search did, the plan is feasible and its distance from the optimum is known (`Plan.peak_gap_ccy`): for one
+period from where the tangents cross; for several, the duals from both ends of each bracket, mixed so that their slopes
+cancel, give a value no plan can exceed. If that leaves a gap, the periods do lean on each other, and a joint search
+closes it.
 """
 
 import numpy as np
@@ -28,7 +30,7 @@ GAP_WANTED_RATIO = 1e-10
 SLOPE_RATIO = 1e-9
 """Slope that counts as none, per K."""
 FAR_RATIO = 4.0
-"""Finite stand-in for an infinite dual, per the largest finite one: beyond every price, in front of every efficiency."""
+"""Finite stand-in for an infinite dual, per the largest finite one: beyond every price, whatever the efficiency."""
 PASSES_MAX = 80
 """Solves after which the search ends with the gap it has."""
 
@@ -46,6 +48,7 @@ class _Period:
         self.trial_mw = so_far_mw
         self.best_mw = so_far_mw
         self.is_done = False
+        self.bound_ccy = np.inf
         self._flat = flat_ccy_per_mw
 
     def learn(self, share: Floats, rows: Floats, tolerance_ccy: float) -> None:
@@ -54,9 +57,13 @@ class _Period:
         at_mw, flat = self.trial_mw, self._flat
         width_mw = self.high_mw - self.low_mw
         if right <= flat and (left >= -flat or at_mw <= self.floor_mw):
-            self.rising, self.falling = _duals(rows[-4:, self.span], high=True), _duals(rows[-4:, self.span], high=False)
+            self.rising, self.falling = (
+                _duals(rows[-4:, self.span], high=True),
+                _duals(rows[-4:, self.span], high=False),
+            )
             self.low_line, self.high_line = (value, left), (value, right)
-            self.best_mw, self.is_done = at_mw, True
+            self.low_mw = self.best_mw = at_mw
+            self.is_done, self.bound_ccy = True, value
             return
         if right > flat:
             self.low_mw, self.low_line = at_mw, (value, right)
@@ -72,13 +79,14 @@ class _Period:
         cross_mw = self.low_mw + (high - low - fall * (self.high_mw - self.low_mw)) / (rise - fall)
         gain_ccy = low + rise * (cross_mw - self.low_mw) - max(low, high)
         self.is_done = gain_ccy <= tolerance_ccy
+        self.bound_ccy = max(low, high) + max(gain_ccy, 0.0)
         is_slow = self.high_mw - self.low_mw > 0.5 * width_mw
         is_inside = self.low_mw < cross_mw < self.high_mw
         self.trial_mw = cross_mw if is_inside and not is_slow else 0.5 * (self.low_mw + self.high_mw)
 
     def mixed_duals(self) -> Floats:
-        """Duals (λ, μ) whose pressure on the peak is nil, or downward if the peak stays at its floor; shape (2, steps)."""
-        if self.best_mw <= self.floor_mw and self.is_done or not self.rising.size:
+        """Duals (λ, μ) whose pressure on the peak is nil, or downward where it stays at its floor; shape (2, steps)."""
+        if (self.best_mw <= self.floor_mw and self.is_done) or not self.rising.size:
             return self.falling
         if not self.falling.size or self.low_line is None or self.high_line is None:
             return self.rising
@@ -111,9 +119,12 @@ def solve_with_peak(problem: Problem) -> Plan | None:
         if all(p.is_done for p in periods):
             break
     best_mw = np.array([p.best_mw for p in periods])
+    if len(periods) == 1:
+        return value_at.plan(best_mw, periods[0].bound_ccy)
+    lower_mw = np.array([p.low_mw for p in periods])
     duals = np.concatenate([p.mixed_duals() for p in periods if p.span.stop > p.span.start], axis=1)
-    plan = value_at.plan(best_mw, value_at.bound_from_duals(best_mw, duals))
-    if plan.peak_gap_ccy <= GAP_WANTED_RATIO * max(1.0, abs(plan.objective_ccy)) or len(periods) == 1:
+    plan = value_at.plan(best_mw, value_at.bound_from_duals(best_mw, lower_mw, duals))
+    if plan.peak_gap_ccy <= GAP_WANTED_RATIO * max(1.0, abs(plan.objective_ccy)):
         return plan
     value_at(best_mw)
     return search_jointly(value_at, np.array([(p.floor_mw, p.most_mw) for p in periods]), plan, GAP_WANTED_RATIO)

@@ -1,8 +1,8 @@
 """The optimal value as a function of the peaks: solves at trial peaks, the cuts they leave, and bounds from them.
 
-Every solve at peaks D gives the value V(D) and, from its bids and its asks, two slopes g with V(D') <= V(D) + g·(D' − D) for all
-D'. Together these cuts bound the best value from above; where they allow the most is the next trial (Kelley, "The
-cutting-plane method for solving convex programs", 1960). It ends exactly, as V is piecewise linear.
+Every solve at peaks D gives the value V(D) and, from its bids and its asks, two slopes g with V(D') <= V(D) + g·(D' −
+D) for all D'. Together these cuts bound the best value from above; where they allow the most is the next trial (Kelley,
+"The cutting-plane method for solving convex programs", 1960). It ends exactly, as V is piecewise linear.
 """
 
 import highspy
@@ -68,10 +68,12 @@ class PeakValue:
         plan = plan_from_rows(self.problem, objective_ccy, rows, stored_mwh, reached_mw)
         return msgspec.structs.replace(plan, peak_gap_ccy=max(bound_ccy - objective_ccy, 0.0))
 
-    def bound_from_duals(self, peak_mw: Floats, duals: Floats) -> float:
+    def bound_from_duals(self, peak_mw: Floats, lower_peak_mw: Floats, duals: Floats) -> float:
         """Upper bound from balance and storage duals, shape (2, T), that any search may have made up."""
         rows = np.ascontiguousarray(duals)
-        return float(dual_bound(*self._args, *self._charge, OVER_RATIO * self._k, peak_mw, rows[0], rows[1]))
+        return float(
+            dual_bound(*self._args, *self._charge, OVER_RATIO * self._k, peak_mw, lower_peak_mw, rows[0], rows[1])
+        )
 
 
 def search_jointly(value_at: PeakValue, box_mw: Floats, plan: Plan, gap_ratio: float) -> Plan:
@@ -117,8 +119,8 @@ def _highest_point(cuts: list[Seen], box_mw: Floats, origin: Seen) -> tuple[Floa
     at_mw = np.repeat(np.stack([seen.peak_mw for seen in cuts]), 2, axis=0) - origin.peak_mw
     value_ccy = np.repeat([seen.value_ccy - origin.value_ccy for seen in cuts], 2)
     rows = len(slopes)
-    columns = [(np.zeros(rows, np.int64), 1.0)]
-    columns += [(np.full(rows, 1 + m), -slopes[:, m]) for m in range(periods)]
+    columns: list[tuple[NDArray[np.int64], Floats | float]] = [(np.zeros(rows, np.int64), 1.0)]
+    columns += [(np.full(rows, 1 + m, np.int64), -slopes[:, m]) for m in range(periods)]
     model.add_rows("cut", rows, low=-np.inf, high=value_ccy - (slopes * at_mw).sum(axis=1), entries=columns)
     highs = model.to_highs()
     highs.run()

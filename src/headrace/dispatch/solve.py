@@ -1,7 +1,8 @@
 """Solve a dispatch problem exactly, in microseconds.
 
-The concave piecewise-linear dynamic programme of `headrace.dispatch.kernel` finds the optimum; a peak charge adds a search
-over the peak around it. The readable statement of the same problem is the linear programme in `headrace.dispatch.lp`.
+The concave piecewise-linear dynamic programme of `headrace.dispatch.kernel` finds the optimum; a peak charge adds a
+search over the peak around it. The readable statement of the same problem is the linear programme in
+`headrace.dispatch.lp`.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """The grid of a rolling window: control steps near, whole hours far.
 
-Forecasts beyond the next hours are hourly anyway, and where the data inside an hour are equal a convex problem loses nothing
-by planning the hour as one step.
+Forecasts beyond the next hours are hourly anyway, and where the data inside an hour are equal a convex problem loses
+nothing by planning the hour as one step.
 """
 
 import numpy as np
@@ -17,8 +17,8 @@ def window_grid(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Starts and lengths of a window's steps.
 
-    Control steps reach at least `fine_s` ahead and on to the next full hour (UTC); whole hours follow until `horizon_s` is
-    covered; `end_s` cuts everything, so the last step may be shorter.
+    Control steps reach at least `fine_s` ahead and on to the next full hour (UTC); whole hours follow until `horizon_s`
+    is covered; `end_s` cuts everything, so the last step may be shorter.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The compiled dispatch: merit order, stage functions, backward merge, path, duals; entry points for other compiled loops.
+"""The compiled dispatch: merit order, stage functions, backward merge, path, duals.
 
 `build_stages`, `first_step`, `powers`, `fill_blocks`, `bus_interval` allocate nothing and may be called from another
 compiled loop with its own scratch arrays; `headrace.dispatch.kernel.window` says in which order and with which shapes.

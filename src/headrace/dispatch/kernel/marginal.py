@@ -1,9 +1,10 @@
 """The duals along an optimal path: water values and, from them, bid and ask at the bus.
 
-They need no value functions. Given the optimal path, μ_t, the worth of one MWh in store after step t, is any number within
-the slopes of g_t at x_t that agrees with its neighbours: equal while s_min < s < s_max, never falling through a full store
-(μ_{t-1} <= μ_t), never rising through an empty one (μ_{t-1} >= μ_t). Interval propagation back and forth along this chain is
-exact. The constraints are closed under least and greatest, so the low ends of all intervals hold together, as do the high ends.
+They need no value functions. Given the optimal path, μ_t, the worth of one MWh in store after step t, is any number
+within the slopes of g_t at x_t that agrees with its neighbours: equal while s_min < s < s_max, never falling through a
+full store (μ_{t-1} <= μ_t), never rising through an empty one (μ_{t-1} >= μ_t). Interval propagation back and forth
+along this chain is exact. The constraints are closed under least and greatest, so the low ends of all intervals hold
+together, as do the high ends.
 
 An LP solver's dual is some point of these intervals.
 """
@@ -90,7 +91,7 @@ def water_values(
         Written: (least, greatest) per MWh, shape (T, 2).
     """
     steps = stage_count.shape[0]
-    low, high = curve_slopes(end_slope, end_width, 0, end_slope.shape[0], stored_min, stored_mwh[steps])
+    low, high = curve_slopes(end_slope, end_width, 0, end_slope.shape[0], stored_min, float(stored_mwh[steps]))
     for t in range(steps - 1, -1, -1):
         right, left = stage_slopes(stage_slope, stage_width, stage_count, frame, t, stored_mwh[t] - stored_mwh[t + 1])
         low, high = max(low, right), min(high, left)

@@ -1,7 +1,8 @@
 """One backward step of the dynamic programme, on value functions kept as lists of pieces.
 
-V_t(s) = max over x of g_t(x) + V_{t+1}(s − x) is a sup-convolution of concave piecewise-linear functions: the pieces of both,
-merged by falling slope, then cut to the stored-energy limits. A curve lives in shared arrays at `at .. at + count` and has
+V_t(s) = max over x of g_t(x) + V_{t+1}(s − x) is a sup-convolution of concave piecewise-linear functions: the pieces of
+both, merged by falling slope, then cut to the stored-energy limits. A curve lives in shared arrays at `at .. at +
+count` and has
 
     curve = (low, high, base): domain of s, and V at `low`.
 
@@ -214,4 +215,4 @@ def split(
             j += 1
         left -= part
     kept = min(max(kept, stored_mwh - frame[t, 1]), stored_mwh - frame[t, 0])
-    return min(max(kept, low), high)
+    return float(min(max(kept, low), high))

@@ -1,12 +1,13 @@
 """The site without its battery, as a merit order of blocks at the bus.
 
-Every way to use or spare power in a step is a block of width MW and price per MWh. With `e` MW injected at the bus by the
-battery (negative: drawn), the site takes in e - need MW through its blocks, dearest first:
+Every way to use or spare power in a step is a block of width MW and price per MWh. With `e` MW injected at the bus by
+the battery (negative: drawn), the site takes in e - need MW through its blocks, dearest first:
 
     F(e) = base + Σ price · fill,   need <= e <= need + Σ width
 
-A use of width w takes 0..w. A supplier of output 0..w is the same block seen from its full output: taking in power turns
-it down, `fill` is what it spares, and its full output is part of `need` (minus) and its full cost of `base` (minus). So
+A use of width w takes 0..w. A supplier of output 0..w is the same block seen from its full output: taking in power
+turns it down, `fill` is what it spares, and its full output is part of `need` (minus) and its full cost of `base`
+(minus). So
 
     need = firm − Σ full output of import and sources        base = − Σ full cost of import and sources   (per hour)
 """

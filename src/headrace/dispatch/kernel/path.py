@@ -1,7 +1,7 @@
 """The whole horizon: value functions backwards, the best path of stored energy forwards, block by block.
 
-Long horizons run in blocks: a first pass keeps V only at block ends, a second recomputes one block at a time and walks it, so
-memory stays in cache and grows with the number of blocks.
+Long horizons run in blocks: a first pass keeps V only at block ends, a second recomputes one block at a time and walks
+it, so memory stays in cache and grows with the number of blocks.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """What a peak is worth: slopes of the optimal value over each period's peak, and an upper bound that needs no trust.
 
-With import split into a tier below the peak D and a dearer tier above it, the optimal value is concave in D. One more MW of D
-moves one MW from the dear tier to the cheap one wherever D binds, so its slope in a period is
+With import split into a tier below the peak D and a dearer tier above it, the optimal value is concave in D. One more
+MW of D moves one MW from the dear tier to the cheap one wherever D binds, so its slope in a period is
 
     Σ_t h_t min(max(λ_t − p⁺_t, 0), Q / h_t) − K
 
@@ -58,8 +58,8 @@ def peak_pass(
     Returns
     -------
     tuple
-        (value or NaN, objective before any peak charge, rows, stored energy, shape (M, 3): the period's share of the value,
-        its right and its left slope in D).
+        (value or NaN, objective before any peak charge, rows, stored energy, shape (M, 3): the period's share of the
+        value, its right and its left slope in D).
     """
     steps = step_h.shape[0]
     cap = np.empty(steps)
@@ -132,6 +132,7 @@ def dual_bound(
     charge_ccy_per_mw: float,
     over_ccy_per_mw: float,
     peak_mw: Floats,
+    lower_peak_mw: Floats,
     power_dual: Floats,
     water_dual: Floats,
 ) -> float:
@@ -139,7 +140,8 @@ def dual_bound(
 
     Parameters
     ----------
-    step_h, import_cost, export_value, import_max, export_max, firm, use_value, use_max, source_cost, source_min, source_max
+    step_h, import_cost, export_value, import_max, export_max, firm, use_value, use_max, source_cost, source_min,
+    source_max
         As in `Problem`.
     battery, start_mwh, end_value
         As in `solve_problem`.
@@ -147,8 +149,9 @@ def dual_bound(
         The peak charge: m(t), D⁰, K.
     over_ccy_per_mw
         Q: most of a step's dual that the peak takes, per MW and step; the import limit takes the rest.
-    peak_mw
-        D: where it is above a step's import limit, that limit binds and the peak does not, shape (M,).
+    peak_mw, lower_peak_mw
+        D and a peak below it: the charge is shared over the steps with an import limit above D first, then over those
+        with one above the lower peak, shape (M,).
     power_dual
         λ: worth of a MWh at the bus, finite, shape (T,).
     water_dual
@@ -161,11 +164,24 @@ def dual_bound(
     """
     charge_max, discharge_max, eta_c, eta_d, wear = battery[0], battery[1], battery[2], battery[3], battery[4]
     steps = step_h.shape[0]
-    pressure = np.zeros(so_far_mw.shape[0])
+    periods = so_far_mw.shape[0]
+    sure = np.zeros(periods)
+    maybe = np.zeros(periods)
     for t in range(steps):
-        if peak_mw[period[t]] <= import_max[t]:
-            gain = max(power_dual[t] - import_cost[t], 0.0) * step_h[t]
-            pressure[period[t]] += min(gain, over_ccy_per_mw)
+        m = period[t]
+        dual = min(max(power_dual[t] - import_cost[t], 0.0) * step_h[t], over_ccy_per_mw)
+        if peak_mw[m] < import_max[t]:
+            sure[m] += dual
+        elif lower_peak_mw[m] <= import_max[t]:
+            maybe[m] += dual
+    sure_ratio = np.ones(periods)
+    maybe_ratio = np.ones(periods)
+    for m in range(periods):
+        if sure[m] > charge_ccy_per_mw:
+            sure_ratio[m] = charge_ccy_per_mw / sure[m]
+        left = max(charge_ccy_per_mw - sure[m], 0.0)
+        if maybe[m] > left:
+            maybe_ratio[m] = left / maybe[m]
     bound = 0.0
     before = 0.0
     for t in range(steps):
@@ -173,8 +189,11 @@ def dual_bound(
         rate = -price * firm[t] + export_max[t] * max(export_value[t] - price, 0.0)
         gain = max(price - import_cost[t], 0.0)
         m = period[t]
-        if peak_mw[m] <= import_max[t] and pressure[m] > 0.0:
-            gain -= min(gain, over_ccy_per_mw / step_h[t]) * min(charge_ccy_per_mw / pressure[m], 1.0)
+        dual = min(gain, over_ccy_per_mw / step_h[t])
+        if peak_mw[m] < import_max[t]:
+            gain -= dual * sure_ratio[m]
+        elif lower_peak_mw[m] <= import_max[t]:
+            gain -= dual * maybe_ratio[m]
         rate += import_max[t] * gain
         for i in range(use_value.shape[0]):
             rate += use_max[i, t] * max(use_value[i, t] - price, 0.0)
@@ -192,6 +211,6 @@ def dual_bound(
         before = water
     rise = end_value - before
     bound += rise * (battery[6] if rise > 0.0 else battery[5])
-    for m in range(so_far_mw.shape[0]):
-        bound += min(pressure[m], charge_ccy_per_mw) * so_far_mw[m]
-    return bound
+    for m in range(periods):
+        bound += (sure[m] * sure_ratio[m] + maybe[m] * maybe_ratio[m]) * so_far_mw[m]
+    return float(bound)

@@ -6,9 +6,9 @@ As x grows the battery first charges less, then discharges more, so a block of p
 
     λ / η_c  while charging (e = d − c < 0)          η_d (λ − w)  while discharging
 
-per MWh of stored energy. Below the slope μ* = −w / (1/η_d − η_c) it pays to charge and discharge at once: the losses burn
-energy that has negative worth. The whole burn then happens at one slope, and beyond it the battery runs with c = c̄ (or d = d̄)
-while the other power follows. Slopes come out in falling order, so g is a list of (slope, width) pieces.
+per MWh of stored energy. Below the slope μ* = −w / (1/η_d − η_c) it pays to charge and discharge at once: the losses
+burn energy that has negative worth. The whole burn then happens at one slope, and beyond it the battery runs with c =
+c̄ (or d = d̄) while the other power follows. Slopes come out in falling order, so g is a list of (slope, width) pieces.
 """
 
 import numpy as np
@@ -167,8 +167,8 @@ def build_stages(
     count
         Written: number of pieces, shape (T,); negative where the step alone is infeasible (see `stage`).
     frame
-        Written, shape (T, 5): least and greatest released energy (MWh), value of g at the least (ccy), injection there (MW),
-        injection at which the burn starts (MW; inf for none).
+        Written, shape (T, 5): least and greatest released energy (MWh), value of g at the least (ccy), injection there
+        (MW), injection at which the burn starts (MW; inf for none).
 
     Returns
     -------

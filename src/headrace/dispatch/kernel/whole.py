@@ -177,8 +177,8 @@ def solve_problem(
     -------
     tuple
         (value by the dynamic programme or NaN if infeasible, objective of the plan without any peak charge,
-        rows of shape (N + M + 8, T): uses, sources, export, import, charge, discharge, bid, ask, least and greatest water
-        value; stored energy, shape (T+1,)).
+        rows of shape (N + M + 8, T): uses, sources, export, import, charge, discharge, bid, ask, least and greatest
+        water value; stored energy, shape (T+1,)).
     """
     steps = step_h.shape[0]
     uses, sources = use_value.shape[0], source_cost.shape[0]
@@ -194,11 +194,11 @@ def solve_problem(
     )  # fmt: skip
     fill = np.empty((steps, blocks))
     power = np.empty((steps, 2))
-    stored = np.empty(steps + 1)
+    stored: Floats = np.empty(steps + 1)
     duals = np.empty((steps, 4))
     end_slope = np.full(1, end_value)
     end_width = np.full(1, battery[6] - battery[5])
-    out = np.empty((uses + sources + 8, steps))
+    out: Floats = np.empty((uses + sources + 8, steps))
     value = solve_blocks(
         step_h, price, width, need, base, battery, start_mwh, end_slope, end_width, end_value * battery[5],
         fill, power, stored, duals,

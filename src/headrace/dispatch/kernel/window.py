@@ -2,12 +2,13 @@
 
 For a loop that re-plans every control step, compiled itself, and owns the scratch arrays. Per window:
 
-1. lay the window out as blocks (`price`, `width`, `need`, `base`; see `headrace.dispatch.kernel.merit`; any block order);
-2. `build_stages(0, steps, ...)`;
+1. lay the window out as blocks (`price`, `width`, `need`, `base`; see `headrace.dispatch.kernel.merit`; any block
+order); 2. `build_stages(0, steps, ...)`;
 3. `first_step(steps, ...)`: stored energy after the first step and the water value's interval there;
 4. `powers(...)`, `fill_blocks(...)`, `bus_interval(...)` with t = 0: battery power, power in each block, bid and ask.
 
-A supplier's output is its full output minus its fill. An import tier above a peak is one more block with a dearer price.
+A supplier's output is its full output minus its fill. An import tier above a peak is one more block with a dearer
+price.
 """
 
 import numpy as np
@@ -56,17 +57,19 @@ def first_step(
     stored_mwh
         Stored energy now, within the limits.
     end_slope, end_width
-        Worth of stored energy at the window's end: slopes falling, widths that add up to stored_max - stored_min, shape (E,).
+        Worth of stored energy at the window's end: slopes falling, widths that add up to stored_max - stored_min, shape
+        (E,).
     slope, width
-        Scratch for pieces, shape (P,); P = 64 (steps + 1) is enough as a rule, else larger arrays are made for the call.
+        Scratch for pieces, shape (P,); P = 64 (steps + 1) is enough as a rule, else larger arrays are made for the
+        call.
     curve_at, curve_count, curve
         Scratch, shape (>= steps,), (>= steps,), (>= steps, 3).
 
     Returns
     -------
     tuple
-        (stored energy after the first step, MWh; least and greatest water value after it, per MWh). The energy is NaN if the
-        window is infeasible.
+        (stored energy after the first step, MWh; least and greatest water value after it, per MWh). The energy is NaN
+        if the window is infeasible.
     """
     count = end_slope.shape[0]
     slope[:count] = end_slope

@@ -1,5 +1,7 @@
 """A linear programme as it grows: blocks of columns with cost and bounds, blocks of rows with entries. Maximised."""
 
+from collections.abc import Sequence
+
 import highspy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,7 +47,7 @@ class Model:
         self._column_parts.append((value, low, high))
 
     def add_rows(
-        self, name: str, count: int, *, low: ArrayLike, high: ArrayLike, entries: list[tuple[Ints, ArrayLike]]
+        self, name: str, count: int, *, low: ArrayLike, high: ArrayLike, entries: Sequence[tuple[Ints, ArrayLike]]
     ) -> None:
         """Add a block of rows `low <= Σ coefficient · column <= high`.
 
@@ -67,9 +69,13 @@ class Model:
         low, high = (np.broadcast_to(np.asarray(x, float), (count,)) for x in (low, high))
         self._row_parts.append((low, high))
         for columns, coefficients in entries:
-            present = columns >= 0
-            values = np.broadcast_to(np.asarray(coefficients, float), (count,))
-            self._entry_parts.append((numbers[present], columns[present], values[present]))
+            self.add_terms(name, columns, coefficients)
+
+    def add_terms(self, name: str, columns: Ints, coefficients: ArrayLike) -> None:
+        """Add one more term to every row of a block; a column number of -1 leaves its row as it is."""
+        present = columns >= 0
+        values = np.broadcast_to(np.asarray(coefficients, float), columns.shape)
+        self._entry_parts.append((self.rows[name][present], columns[present], values[present]))
 
     def to_highs(self) -> highspy.Highs:
         """Load into HiGHS: one thread, simplex, no output, fixed options."""
@@ -87,7 +93,7 @@ class Model:
         lp.a_matrix_.start_ = np.searchsorted(rows[order], np.arange(self._row_count + 1)).astype(np.int32)
         lp.a_matrix_.index_ = columns[order].astype(np.int32)
         lp.a_matrix_.value_ = values[order]
-        highs = highspy.Highs()
+        highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no types
         for option, setting in OPTIONS:
             highs.setOptionValue(option, setting)
         highs.passModel(lp)

@@ -11,7 +11,7 @@ from headrace.dispatch.lp.constraints import RULES
 from headrace.dispatch.lp.model import Model
 from headrace.dispatch.problem import Problem
 
-__all__ = ["ReferenceResult", "Status", "build_reference", "solve_reference"]
+__all__ = ["ReferenceResult", "Status", "build_reference", "run", "solve_reference"]
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +54,15 @@ def build_reference(problem: Problem) -> Model:
     for add in RULES:
         add(model, problem)
     return model
+
+
+def run(model: Model) -> Floats | None:
+    """Column values at the optimum, or None without one."""
+    highs = model.to_highs()
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.array(highs.getSolution().col_value)
 
 
 def solve_reference(problem: Problem) -> ReferenceResult:
