@@ -194,7 +194,7 @@ def _replay(
     as_json: bool,
 ) -> None:
     check_writable(out)
-    with replay_progress(enabled=not as_json and sys.stderr.isatty()) as progress:
+    with replay_progress() as progress:
         result = replay(
             loaded,
             data_dir=data,
@@ -214,8 +214,7 @@ def _present(result: ReplayResult, page: Path, *, as_json: bool) -> None:
         return
     console = Console()
     console.print(policy_table(result))
-    if result.gaps:
-        console.print(gaps_table(result))
+    console.print(gaps_table(result))
     for note in result.notes:
         console.print(f"· {note}", highlight=False)
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
