@@ -4,14 +4,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from headrace.dispatch.ladder import Ladder, Rung
 from headrace.engine.results import ReplayResult
 from headrace.interfaces.report.margins import baseline_run, policy_figures, sensitivity_figures
-from headrace.interfaces.wording import first_capital, money, policy_name, share, signed_money
+from headrace.interfaces.wording import money, policy_name, share, signed_money
 
 __all__ = ["gaps_table", "ladder_table", "policy_table", "replay_progress"]
 
@@ -33,17 +35,19 @@ def policy_table(result: ReplayResult) -> Table:
     caption = [f"Same assets throughout; baseline: {policy_name(baseline_run(result)).lower()}."]
     if result.site.market.is_hub:
         caption.append(f"{result.site.market.settlement_point} is a trading hub: no load can settle at its price.")
+    if any(not run.is_headline for run in result.runs):
+        caption.append("* Sensitivity: its second figure is against the headline run of the same policy.")
     table = Table(
-        title=f"{result.site.name}, {result.window.start:%Y-%m-%d} to {result.window.end:%Y-%m-%d}",
+        box=box.SIMPLE_HEAD,
+        title=f"{escape(result.site.name)}, {result.window.start:%Y-%m-%d} to {result.window.end:%Y-%m-%d}",
         caption=" ".join(caption),
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("Policy")
-    for name in (f"Margin, {currency}", "Against desk", "Share of margin", "Share of gain", "Without best 20 h"):
-        table.add_column(name, justify="right")
-    if has_storm:
-        table.add_column("Without 13-19 Feb 2021", justify="right")
+    table.add_column("Policy", no_wrap=True)
+    heads = [f"Margin,\n{currency}", "Against\nthe desk", "Share of\nmargin", "Share of\ngain", "Without\nbest 20 h"]
+    for head in [*heads, "Without 13-\n19 Feb 2021"] if has_storm else heads:
+        table.add_column(head, justify="right", no_wrap=True)
     for f in figures:
         cells = [
             money(f.margin_ccy, ""),
@@ -57,7 +61,7 @@ def policy_table(result: ReplayResult) -> Table:
         table.add_row(f.name, *(cell.strip() for cell in cells), end_section=f is figures[-1])
     for s in sensitivity_figures(result):
         over = signed_money(s.over_headline_ccy, "").strip()
-        table.add_row(f"{first_capital(s.label)} (sensitivity)", money(s.margin_ccy, "").strip(), f"{over} on it")
+        table.add_row(f"* {escape(s.label)}", money(s.margin_ccy, "").strip(), over)
     return table
 
 
@@ -69,14 +73,14 @@ def ladder_table(ladder: Ladder) -> Table:
     ladder
         The ladder of one interval.
     """
-    table = Table(title="The ladder, best use first", title_justify="left", caption_justify="left")
-    table.caption = "\n".join(ladder.sentences)
-    table.add_column("Use or source")
+    table = Table(box=box.SIMPLE_HEAD, title="The ladder, best use first", title_justify="left", caption_justify="left")
+    table.caption = escape("\n".join(ladder.sentences))
+    table.add_column("Use or source", no_wrap=True)
     table.add_column("MW now", justify="right")
     table.add_column("MW at most", justify="right")
-    table.add_column(f"{ladder.currency}/MWh", justify="right")
+    table.add_column(f"{ladder.currency}/MWh", justify="right", no_wrap=True)
     table.add_column("State", no_wrap=True)
-    table.add_column("Why", max_width=38)
+    table.add_column("Why")
     for group in (ladder.rungs, ladder.sources):
         for rung in group:
             table.add_row(*_cells(rung), end_section=rung is group[-1])
@@ -85,14 +89,14 @@ def ladder_table(ladder: Ladder) -> Table:
 
 def gaps_table(result: ReplayResult) -> Table:
     """Missing input data and what stood in for it; an empty table says so."""
-    table = Table(title="Missing input data", title_justify="left", caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title="Missing input data", title_justify="left", caption_justify="left")
     table.caption = None if result.gaps else "None."
     table.add_column("Series")
     table.add_column("From", no_wrap=True)
     table.add_column("Intervals", justify="right")
     table.add_column("What stood in for it")
     for gap in result.gaps:
-        table.add_row(gap.role, gap.start, f"{gap.intervals:,}", gap.substitute)
+        table.add_row(escape(gap.role), gap.start, f"{gap.intervals:,}", escape(gap.substitute))
     return table
 
 
@@ -133,4 +137,4 @@ def replay_progress(console: Console | None = None) -> Iterator[Tick]:
 
 def _cells(rung: Rung) -> tuple[str, ...]:
     worth = "firm" if rung.ccy_per_mwh is None else f"{rung.bound} {rung.ccy_per_mwh:,.2f}".strip()
-    return rung.name, f"{rung.mw:,.2f}", f"{rung.max_mw:,.2f}", worth, rung.state.value, rung.why
+    return escape(rung.name), f"{rung.mw:,.2f}", f"{rung.max_mw:,.2f}", worth, rung.state.value, escape(rung.why)

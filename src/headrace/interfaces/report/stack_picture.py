@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from headrace.dispatch.site import Site
 from headrace.interfaces.families import Band, source_bands, use_bands
 from headrace.interfaces.report.palette import LOSS, fill_of
-from headrace.interfaces.report.svg import Canvas, LinearScale, PriceScale, spread_labels
+from headrace.interfaces.report.svg import Canvas, LinearScale, PriceScale, spread_labels, text_width
 
 __all__ = ["Stack", "stack_by_price", "stack_over_time", "stack_picture"]
 
@@ -104,10 +104,13 @@ def stack_picture(stack: Stack, *, width: float, key: str, title: str, currency:
             canvas.area(edges, y.array(upper), bottom, fill_of(band.family, band.shade))
     canvas.steps(edges, y.array(given), "given")
     _band_labels(canvas, stack.bands, means, y, width - right + 8, top, bottom)
+    free_from = 0.0
     for place, label in stack.ticks:
         at = left + place * (width - left - right)
         canvas.line(at, price_top, at, bottom, "grid")
-        canvas.text(at, bottom + 15, label, kind="mut", anchor="middle")
+        if at - text_width(label) / 2.0 >= free_from:
+            canvas.text(at, bottom + 15, label, kind="mut", anchor="middle")
+            free_from = at + text_width(label) / 2.0 + 4.0
     canvas.text(left, height - 4, stack.caption, kind="mut")
     return canvas.render()
 
