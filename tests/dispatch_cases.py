@@ -91,3 +91,47 @@ def _peak(rng, steps):
         period=period.astype(np.int64),
         so_far_mw=rng.choice([0.0, 0.0, 30.0, 60.0], periods),
     )
+
+
+def small_problem(**changes):
+    """Two uses, import, export and a battery over four equal hours: figures that can be worked out by hand.
+
+    Import costs the price, export earns it less 2. AI 10 MW is worth 300, mining 20 MW is worth 60, firm load is 30 MW.
+    """
+    steps = len(changes.get("import_cost_ccy_per_mwh", (40.0,) * 4))
+    price = np.asarray(changes.pop("import_cost_ccy_per_mwh", [40.0] * steps), float)
+    fields = {
+        "step_h": np.ones(steps),
+        "import_cost_ccy_per_mwh": price,
+        "export_value_ccy_per_mwh": price - 2.0,
+        "import_max_mw": np.full(steps, 100.0),
+        "export_max_mw": np.full(steps, 20.0),
+        "firm_mw": np.full(steps, 30.0),
+        "use_names": ("ai", "mining"),
+        "use_value_ccy_per_mwh": np.array([[300.0] * steps, [60.0] * steps]),
+        "use_max_mw": np.array([[10.0] * steps, [20.0] * steps]),
+        "source_names": (),
+        "source_cost_ccy_per_mwh": np.zeros((0, steps)),
+        "source_min_mw": np.zeros((0, steps)),
+        "source_max_mw": np.zeros((0, steps)),
+        "battery": None,
+        "stored_mwh": 0.0,
+        "end_value_ccy_per_mwh": 0.0,
+        "peak": None,
+    }
+    return Problem(**(fields | changes))
+
+
+def lossless_battery(**changes):
+    """10 MW each way, 20 MWh, no losses, no wear."""
+    fields = {
+        "charge_max_mw": 10.0,
+        "discharge_max_mw": 10.0,
+        "stored_min_mwh": 0.0,
+        "stored_max_mwh": 20.0,
+        "stored_start_mwh": 0.0,
+        "charge_efficiency_ratio": 1.0,
+        "discharge_efficiency_ratio": 1.0,
+        "wear_ccy_per_mwh": 0.0,
+    }
+    return Battery(**(fields | changes))
