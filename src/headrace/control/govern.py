@@ -16,7 +16,7 @@ SLACK_MW: Final = 1e-9
 """Power below this is rounding, not flow."""
 
 
-class Bus(msgspec.Struct, frozen=True, kw_only=True):
+class Bus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the bus really meets in one interval."""
 
     firm_mw: float
@@ -37,7 +37,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     """Most it could feed without running empty."""
 
 
-class Flows(msgspec.Struct, frozen=True, kw_only=True):
+class Flows(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What flowed."""
 
     import_mw: float

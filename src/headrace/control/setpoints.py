@@ -20,7 +20,7 @@ class Mode(StrEnum):
     """Firm load cut, because nothing else was left."""
 
 
-class Setpoints(msgspec.Struct, frozen=True, kw_only=True):
+class Setpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Limits for one control interval; the site's own fast loops keep to them as demand and output come."""
 
     mode: Mode

@@ -52,34 +52,20 @@ def problem_of(
     steps = len(outlook.step_h)
     pue = pue_of(model, outlook.temp_c)
     use_pue = pue[model.cooling]
-    worth = (model.value_ccy_per_mwh + model.kept_hash_phs_per_mw * (outlook.hashprice_ccy_per_phs_day / 24.0)).reshape(
-        len(model.uses), steps
-    )
-    for row in model.heat_rows:
-        use = model.uses[row]
-        worth[row] += use.heat_ccy_per_mwh * np.isin(month, use.heat_months)
-    widest = np.broadcast_to(model.it_max_mw, use_pue.shape).copy()
-    for row in model.inference_rows:
-        use = model.uses[row]
-        service = site.inference[use.load]
-        below_mw = use.heat_it_from_mw - service.idle_ratio * service.it_max_mw
-        asked_mw = outlook.demand_per_s[use.load] * (service.wh_per_request * REQUEST_MW_PER_WH)
-        widest[row] = np.clip(asked_mw - below_mw, 0.0, use.it_max_mw)
     price = outlook.price_ccy_per_mwh
     available = outlook.available_ratio * model.source_capacity_mw
-    limit = site.connection.import_max_mw if import_max_mw is None else import_max_mw
     return Problem(
         step_h=outlook.step_h,
         import_cost_ccy_per_mwh=price + site.tariff.import_adder_ccy_per_mwh,
         export_value_ccy_per_mwh=price - site.tariff.export_deduction_ccy_per_mwh,
-        import_max_mw=np.full(steps, limit),
+        import_max_mw=np.full(steps, site.connection.import_max_mw if import_max_mw is None else import_max_mw),
         export_max_mw=np.full(steps, site.connection.export_max_mw),
         firm_mw=model.firm_it_mw @ pue,
-        use_names=tuple(u.name for u in model.uses),
-        use_value_ccy_per_mwh=worth / use_pue,
-        use_max_mw=widest * use_pue,
-        source_names=tuple(g.name for g in site.generators),
-        source_cost_ccy_per_mwh=np.broadcast_to(model.source_cost_ccy_per_mwh, available.shape),
+        use_names=model.use_names,
+        use_value_ccy_per_mwh=_worth(model, outlook, month) / use_pue,
+        use_max_mw=_width_it_mw(model, outlook) * use_pue,
+        source_names=model.source_names,
+        source_cost_ccy_per_mwh=model.source_cost_ccy_per_mwh + np.zeros(steps),
         source_min_mw=available * model.source_must_run_ratio,
         source_max_mw=available,
         battery=site.battery,
@@ -89,16 +75,40 @@ def problem_of(
     )
 
 
+def _worth(model: SiteModel, outlook: Outlook, month: int | NDArray[np.int64]) -> Floats:
+    """Value of one IT MWh to each block, shape (N, T)."""
+    worth = model.value_ccy_per_mwh + model.kept_hash_phs_per_mw * (outlook.hashprice_ccy_per_phs_day / 24.0)
+    for row in model.heat_rows:
+        use = model.uses[row]
+        worth[row] += use.heat_ccy_per_mwh * np.isin(month, use.heat_months)
+    return worth
+
+
+def _width_it_mw(model: SiteModel, outlook: Outlook) -> Floats:
+    """Widest IT power of each block: its own, or what demand asks of it, shape (N, 1) or (N, T)."""
+    if not model.inference_rows:
+        return model.it_max_mw
+    widest = np.repeat(model.it_max_mw, len(outlook.step_h), axis=1)
+    for row in model.inference_rows:
+        use = model.uses[row]
+        service = model.site.inference[use.load]
+        below_mw = use.heat_it_from_mw - service.idle_ratio * service.it_max_mw
+        asked_mw = outlook.demand_per_s[use.load] * (service.wh_per_request * REQUEST_MW_PER_WH) - below_mw
+        widest[row] = np.minimum(np.maximum(asked_mw, 0.0), use.it_max_mw)
+    return widest
+
+
 def problem_id(problem: Problem) -> str:
     """Digest of everything a decision rested on: two cycles with one id were asked the same question."""
-    peak = problem.peak
-    return content_id(
-        problem.step_h.tobytes(),
-        problem.import_cost_ccy_per_mwh.tobytes(),
-        problem.firm_mw.tobytes(),
-        problem.use_value_ccy_per_mwh.tobytes(),
-        problem.use_max_mw.tobytes(),
-        problem.source_max_mw.tobytes(),
-        np.array([problem.stored_mwh, problem.end_value_ccy_per_mwh]).tobytes(),
-        b"" if peak is None else peak.so_far_mw.tobytes(),
+    arrays = (
+        problem.step_h,
+        problem.import_cost_ccy_per_mwh,
+        problem.import_max_mw,
+        problem.firm_mw,
+        problem.use_value_ccy_per_mwh,
+        problem.use_max_mw,
+        problem.source_max_mw,
+        np.array((problem.stored_mwh, problem.end_value_ccy_per_mwh)),
     )
+    peak = b"" if problem.peak is None else problem.peak.so_far_mw.tobytes()
+    return content_id(b"".join([array.tobytes() for array in arrays]), peak)

@@ -64,6 +64,8 @@ class SiteModel(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     site: Site
     uses: tuple[Use, ...]
+    use_names: tuple[str, ...]
+    source_names: tuple[str, ...]
     value_ccy_per_mwh: NDArray[np.float64]
     """Value of each block per IT MWh without mining and heat, shape (N, 1)."""
     kept_hash_phs_per_mw: NDArray[np.float64]
@@ -96,6 +98,8 @@ def model_of(site: Site) -> SiteModel:
     return SiteModel(
         site=site,
         uses=tuple(uses),
+        use_names=tuple(u.name for u in uses),
+        source_names=tuple(g.name for g in site.generators),
         value_ccy_per_mwh=column([u.value_ccy_per_mwh for u in uses]),
         kept_hash_phs_per_mw=column([u.kept_ratio * u.hash_phs_per_mw for u in uses]),
         it_max_mw=column([u.it_max_mw for u in uses]),

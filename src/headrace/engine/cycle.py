@@ -23,7 +23,7 @@ class Devices(Protocol):
         ...
 
 
-class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """What one cycle decided, why, and what the meters said: one line of the journal."""
 
     at_s: int

@@ -57,28 +57,28 @@ class Campus:
         self._step_s = model.site.control_step_s
         self._hours = self._step_s / 3600.0
         self._is_mining = tuple(u.kind is UseKind.MINING for u in model.uses)
-        # Lists of rows, not arrays: each interval reads a dozen scalars, which Python does fastest from lists.
-        self._firm_mw = truth.firm_mw.tolist()
-        self._width_mw = truth.use_max_mw.T.tolist()
-        self._source_min_mw = truth.source_min_mw.T.tolist()
-        self._source_max_mw = truth.source_max_mw.T.tolist()
-        self._source_cost = truth.source_cost_ccy_per_mwh.T.tolist()
-        self._pue = pue.T.tolist()
-        self._demand = demand_per_s.T.tolist()
-        self._ppa = ppa_ratio.T.tolist()
-        self._months = months.tolist()
+        # A row per step, contiguous: each interval reads a few rows, and turns them into Python floats.
+        self._firm_mw = truth.firm_mw
+        self._width_mw = np.ascontiguousarray(truth.use_max_mw.T)
+        self._source_min_mw = np.ascontiguousarray(truth.source_min_mw.T)
+        self._source_max_mw = np.ascontiguousarray(truth.source_max_mw.T)
+        self._source_cost = np.ascontiguousarray(truth.source_cost_ccy_per_mwh.T)
+        self._pue = np.ascontiguousarray(pue.T)
+        self._demand = np.ascontiguousarray(demand_per_s.T)
+        self._ppa = np.ascontiguousarray(ppa_ratio.T)
+        self._months = months
         self._firm_it_mw = model.firm_it_mw.tolist()
 
     def apply(self, setpoints: Setpoints, at_s: int) -> ControlReading:
         """Run one control interval under `setpoints` and read the meters."""
         t = (at_s - self._start_s) // self._step_s
         bus = Bus(
-            firm_mw=self._firm_mw[t],
-            use_width_mw=tuple(self._width_mw[t]),
+            firm_mw=float(self._firm_mw[t]),
+            use_width_mw=tuple(self._width_mw[t].tolist()),
             use_is_mining=self._is_mining,
-            source_min_mw=tuple(self._source_min_mw[t]),
-            source_max_mw=tuple(self._source_max_mw[t]),
-            source_cost_ccy_per_mwh=tuple(self._source_cost[t]),
+            source_min_mw=tuple(self._source_min_mw[t].tolist()),
+            source_max_mw=tuple(self._source_max_mw[t].tolist()),
+            source_cost_ccy_per_mwh=tuple(self._source_cost[t].tolist()),
             charge_room_mw=self._charge_room_mw(),
             discharge_room_mw=self._discharge_room_mw(),
         )
@@ -110,7 +110,7 @@ class Campus:
             self.stored_mwh = min(max(self.stored_mwh + moved, battery.stored_min_mwh), battery.stored_max_mwh)
 
     def _read(self, t: int, at_s: int, setpoints: Setpoints, bus: Bus, flows: Flows) -> ControlReading:
-        pue = self._pue[t]
+        pue = self._pue[t].tolist()
         use_it_mw = [mw / pue[u.cooling] for mw, u in zip(flows.use_mw, self._model.uses, strict=True)]
         served = 1.0 - (flows.shed_mw / bus.firm_mw if bus.firm_mw > 0.0 else 0.0)
         import_wh = self._wh(flows.import_mw)
@@ -155,9 +155,10 @@ class Campus:
             done = round(lease.gpus * step_s * min(1.0, share))
             delivered.append(done)
             short.append(lease.gpus * step_s - done)
+        demand = self._demand[t].tolist()
         answered, asked = [], []
         for i, service in enumerate(site.inference):
-            came = round(self._demand[t][i] * step_s)
+            came = round(demand[i] * step_s)
             rate = by_load.get((UseKind.INFERENCE, i), 0.0) / (service.wh_per_request * REQUEST_MW_PER_WH)
             answered.append(min(came, round(rate * step_s)))
             asked.append(came)
@@ -168,7 +169,7 @@ class Campus:
             "requests_asked": tuple(asked),
             "work_ph": tuple(round(phs * step_s) for phs in hashed),
             "heat_wh": self._heat(t, by_load, served),
-            "ppa_wh": tuple(self._wh(p.capacity_mw * ratio) for p, ratio in zip(site.ppas, self._ppa[t], strict=True)),
+            "ppa_wh": tuple(self._wh(p.capacity_mw * ratio) for p, ratio in zip(site.ppas, self._ppa[t].tolist(), strict=True)),
         }
 
     def _heat(self, t: int, by_load: dict[tuple[UseKind, int], float], served: float) -> tuple[int, ...]:
@@ -190,12 +191,13 @@ class Campus:
 
     def _absorbed_mw(self, t: int, setpoints: Setpoints, bus: Bus, flows: Flows) -> float:
         """Mining above what would fit beside AI at its installed capacity."""
+        pue = self._pue[t].tolist()
         mining_mw = ai_full_mw = 0.0
         for use, mw in zip(self._model.uses, flows.use_mw, strict=True):
             if use.kind is UseKind.MINING:
                 mining_mw += mw
             else:
-                ai_full_mw += use.it_max_mw * self._pue[t][use.cooling]
+                ai_full_mw += use.it_max_mw * pue[use.cooling]
         room_mw = setpoints.import_limit_mw + sum(flows.source_mw) + flows.discharge_mw - flows.charge_mw
         return min(mining_mw, max(0.0, mining_mw - (room_mw - bus.firm_mw - ai_full_mw)))
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from headrace.dispatch.assemble import problem_id
 from headrace.dispatch.plan import Plan
 from headrace.dispatch.policies.proposal import Proposal, Sight
 from headrace.dispatch.policies.rolling import first_step
@@ -21,11 +22,12 @@ class Bound:
         self._problem = problem
         self._plan = plan
         self._start_s = start_s
+        self._question = problem_id(problem)
 
     def propose(self, model: SiteModel, sight: Sight) -> Proposal:
         """Ask for exactly what the optimum does in this interval."""
         step = (sight.now_s - self._start_s) // model.site.control_step_s
-        proposal = first_step(model, sight, self._problem, self._plan, step)
+        proposal = first_step(model, self._problem, self._plan, step, self._question)
         return msgspec.structs.replace(
             proposal,
             use_limit_mw=tuple(self._plan.use_mw[:, step].tolist()),

@@ -24,7 +24,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Planned stored energy at the end of each control step from `path_start_s`, MWh."""
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """What a policy may see in one interval."""
 
     now_s: int
@@ -49,7 +49,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What this policy kept from the interval before."""
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """What a policy asks for in one interval; control narrows it."""
 
     use_limit_mw: tuple[float | None, ...]

@@ -1,5 +1,6 @@
 """Re-optimise every control step on a telescoped grid; forecast from what was known; apply the first step."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -54,43 +55,43 @@ class Rolling:
     def propose(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
         """Ask for the first step of the window's optimum."""
         problem, plan = self.plan(model, sight)
-        return plan if isinstance(plan, Infeasible) else first_step(model, sight, problem, plan, 0)
+        return plan if isinstance(plan, Infeasible) else first_step(model, problem, plan, 0, problem_id(problem))
 
 
-def first_step(model: SiteModel, sight: Sight, problem: Problem, plan: Plan, step: int) -> Proposal:
-    """Turn one step of a plan into a proposal.
+def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, question: str) -> Proposal:
+    """Turn one step of a plan into a proposal; `question` is the problem's id.
 
     A block that pays at the grid's price, or that the plan runs in full, may take all it can get: demand comes as it
     comes, and the site's order of worth decides who yields. A block the plan holds back stays at its plan.
     """
-    worth = problem.use_value_ccy_per_mwh[:, step]
-    width = problem.use_max_mw[:, step]
-    planned = plan.use_mw[:, step]
+    worth = problem.use_value_ccy_per_mwh[:, step].tolist()
+    width = problem.use_max_mw[:, step].tolist()
+    planned = plan.use_mw[:, step].tolist()
     import_cost = float(problem.import_cost_ccy_per_mwh[step])
-    is_free = ((planned >= width - FULL_MW) & (width > FULL_MW)) | (worth > import_cost)
+    export_value = float(problem.export_value_ccy_per_mwh[step])
     ask = float(plan.ask_ccy_per_mwh[step])
     limit_mw = float(problem.import_max_mw[step])
     if problem.peak is not None:
         limit_mw = min(limit_mw, float(plan.peak_mw[problem.peak.period[step]]))
-    output = plan.source_mw[:, step]
-    is_held = output < problem.source_max_mw[:, step] - FULL_MW
     return Proposal(
-        use_limit_mw=_limits(planned, ~is_free),
-        use_worth_ccy_per_mwh=tuple(worth.tolist()),
-        may_fill=tuple((worth > float(problem.export_value_ccy_per_mwh[step])).tolist()),
-        source_limit_mw=_limits(output, is_held),
+        use_limit_mw=tuple(
+            None if value > import_cost or (most > FULL_MW and mw >= most - FULL_MW) else mw
+            for value, most, mw in zip(worth, width, planned, strict=True)
+        ),
+        use_worth_ccy_per_mwh=tuple(worth),
+        may_fill=tuple(value > export_value for value in worth),
+        source_limit_mw=tuple(
+            None if mw >= most - FULL_MW else mw
+            for most, mw in zip(problem.source_max_mw[:, step].tolist(), plan.source_mw[:, step].tolist(), strict=True)
+        ),
         charge_mw=float(plan.charge_mw[step]),
         discharge_mw=float(plan.discharge_mw[step]),
         import_limit_mw=limit_mw,
         price_seen_ccy_per_mwh=import_cost - model.site.tariff.import_adder_ccy_per_mwh,
         bid_ccy_per_mwh=float(plan.bid_ccy_per_mwh[step]),
-        ask_ccy_per_mwh=ask if np.isfinite(ask) else None,
-        problem_id=problem_id(problem),
+        ask_ccy_per_mwh=ask if ask < math.inf else None,
+        problem_id=question,
     )
-
-
-def _limits(power_mw: np.ndarray, is_held: np.ndarray) -> tuple[float | None, ...]:
-    return tuple(mw if held else None for mw, held in zip(power_mw.tolist(), is_held.tolist(), strict=True))
 
 
 def _end_value(model: SiteModel, price: np.ndarray, step_h: np.ndarray) -> float:
