@@ -1,5 +1,7 @@
 """The fast loop keeps the bus in balance under any setpoints and any conditions."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,7 @@ def cases(draw):
         may_fill=row(st.booleans(), uses),
         source_limit_mw=row(LIMIT, sources),
         charge_mw=draw(POWER),
+        charge_worth_ccy_per_mwh=draw(st.floats(-50.0, 3000.0) | st.just(math.inf)),
         discharge_mw=draw(POWER),
         import_limit_mw=import_max * draw(st.floats(0.0, 1.0)),
         import_max_mw=import_max,

@@ -3,13 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
-from replays import days_of, demo_site, run
 
 from headrace.app.replaying import HEADLINE
 from headrace.core import MICRO
 from headrace.engine.frames import statements_of
 from headrace.engine.results import LINES
 from headrace.treasury import check, entry_of, trial_balance
+from replays import days_of, demo_site, run
 
 SCARCE_DAY = 13  # 17 November 2024: real-time prices above 3,000 USD/MWh
 

@@ -3,12 +3,12 @@
 import msgspec
 import numpy as np
 import pytest
-from replays import days_of, demo_site, run, world
 
 from headrace.app.replaying import HEADLINE
 from headrace.dispatch.policies import AlwaysOn, Desk, Memory, Rolling, Sight
 from headrace.engine.cycle import CycleRecord
 from headrace.engine.journal import read_journal
+from replays import days_of, demo_site, run, world
 
 DAY = 3
 

@@ -4,6 +4,8 @@ Priority, highest first: equipment limits, the connection, firm leases, then mon
 them; control clips what is left over and, when there is no plan, climbs down the ladder: last plan, safe rule, shed.
 """
 
+import math
+
 from headrace.control.setpoints import Mode, Setpoints
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Proposal
@@ -49,6 +51,7 @@ def _narrow(model: SiteModel, proposal: Proposal, mode: Mode, reasons: tuple[str
         may_fill=proposal.may_fill,
         source_limit_mw=proposal.source_limit_mw,
         charge_mw=charge_mw,
+        charge_worth_ccy_per_mwh=math.inf if proposal.ask_ccy_per_mwh is None else proposal.ask_ccy_per_mwh,
         discharge_mw=discharge_mw,
         import_limit_mw=min(proposal.import_limit_mw, connection.import_max_mw),
         import_max_mw=connection.import_max_mw,
@@ -68,6 +71,7 @@ def _safe_rule(model: SiteModel, last: Proposal | None, reasons: tuple[str, ...]
         may_fill=(False,) * count,
         source_limit_mw=(None,) * len(site.generators),
         charge_mw=0.0,
+        charge_worth_ccy_per_mwh=math.inf,
         discharge_mw=site.battery.discharge_max_mw if site.battery else 0.0,
         import_limit_mw=site.connection.import_max_mw,
         import_max_mw=site.connection.import_max_mw,

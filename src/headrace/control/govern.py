@@ -67,9 +67,9 @@ def govern(setpoints: Setpoints, bus: Bus) -> Flows:
     state = _start(setpoints, bus)
     allowed_mining_mw = state.mining_mw()
     if state.net_mw > setpoints.import_limit_mw + SLACK_MW:
-        state.stay_below_plan(setpoints.import_limit_mw)
+        state.stay_below_plan(setpoints)
     if state.net_mw > setpoints.import_max_mw + SLACK_MW:
-        state.stay_below_connection(setpoints.import_max_mw)
+        state.stay_below_connection(setpoints)
     shed_mw = max(0.0, state.net_mw - setpoints.import_max_mw)
     state.net_mw -= shed_mw
     if state.net_mw < -SLACK_MW:
@@ -138,16 +138,15 @@ class _Balance:
         """Power of all mining."""
         return sum(mw for mw, mines in zip(self.use_mw, self.bus.use_is_mining, strict=True) if mines)
 
-    def stay_below_plan(self, limit_mw: float) -> None:
-        """Under the import the plan accepted: generators up, mining down, then the battery; AI is not touched."""
+    def stay_below_plan(self, setpoints: Setpoints) -> None:
+        """Under the import the plan accepted: generators up, mining and charging down; AI is not touched."""
+        limit_mw = setpoints.import_limit_mw
         self._raise_sources(limit_mw)
-        self._cut([i for i in self.by_worth if self.bus.use_is_mining[i]], limit_mw)
-        self._battery_helps(limit_mw)
+        self._give_way([i for i in self.by_worth if self.bus.use_is_mining[i]], setpoints, limit_mw)
 
-    def stay_below_connection(self, limit_mw: float) -> None:
-        """Under the connection: every block by its worth, then the battery."""
-        self._cut(self.by_worth, limit_mw)
-        self._battery_helps(limit_mw)
+    def stay_below_connection(self, setpoints: Setpoints) -> None:
+        """Under the connection: every block and charging, least worth first."""
+        self._give_way(self.by_worth, setpoints, setpoints.import_max_mw)
 
     def take_surplus(self, may_fill: tuple[bool, ...]) -> None:
         """Let blocks rise, best first, on power that would be exported."""
@@ -174,17 +173,20 @@ class _Balance:
             self.source_mw[j] += given
             self.net_mw -= given
 
+    def _give_way(self, order: list[int], setpoints: Setpoints, limit_mw: float) -> None:
+        """Blocks worth less than charging, charging, the other blocks; then the battery feeds what it can."""
+        worth = setpoints.use_worth_ccy_per_mwh
+        self._cut([i for i in order if worth[i] < setpoints.charge_worth_ccy_per_mwh], limit_mw)
+        eased = max(0.0, min(self.charge_mw, self.net_mw - limit_mw))
+        self.charge_mw -= eased
+        self.net_mw -= eased
+        self._cut(order, limit_mw)
+        fed = max(0.0, min(self.bus.discharge_room_mw - self.discharge_mw, self.net_mw - limit_mw))
+        self.discharge_mw += fed
+        self.net_mw -= fed
+
     def _cut(self, order: list[int], limit_mw: float) -> None:
         for i in order:
             cut = max(0.0, min(self.use_mw[i], self.net_mw - limit_mw))
             self.use_mw[i] -= cut
             self.net_mw -= cut
-
-    def _battery_helps(self, limit_mw: float) -> None:
-        """Charge less, then feed more."""
-        eased = max(0.0, min(self.charge_mw, self.net_mw - limit_mw))
-        self.charge_mw -= eased
-        self.net_mw -= eased
-        fed = max(0.0, min(self.bus.discharge_room_mw - self.discharge_mw, self.net_mw - limit_mw))
-        self.discharge_mw += fed
-        self.net_mw -= fed

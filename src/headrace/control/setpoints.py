@@ -33,6 +33,8 @@ class Setpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source_limit_mw: tuple[float | None, ...]
     """Most output of each generator; None for all that is available."""
     charge_mw: float
+    charge_worth_ccy_per_mwh: float
+    """Worth of a MWh charged: blocks worth less give way before it, blocks worth more after; inf for a schedule."""
     discharge_mw: float
     import_limit_mw: float
     """Import that interruptible load stays under."""

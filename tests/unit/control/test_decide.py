@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from replays import demo_site
 
 from headrace.control.decide import decide
 from headrace.control.setpoints import Mode
 from headrace.dispatch.plan import Clash, Infeasible, Relaxation
 from headrace.dispatch.policies import Proposal
 from headrace.dispatch.uses import model_of
+from replays import demo_site
 
 MODEL = model_of(demo_site().site)
 COUNT = len(MODEL.uses)
