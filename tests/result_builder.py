@@ -20,7 +20,65 @@ SLACK = {"always-on": 1e9, "desk": 9.0, "rolling": 3.0, "bound": 0.0}
 """How far above break-even, per MWh, each policy lets a use run on: the weaker, the further."""
 
 
+BATTERY = Battery(
+    charge_max_mw=10.0,
+    discharge_max_mw=10.0,
+    stored_min_mwh=0.0,
+    stored_max_mwh=20.0,
+    stored_start_mwh=10.0,
+    charge_efficiency_ratio=0.92,
+    discharge_efficiency_ratio=0.92,
+    wear_ccy_per_mwh=8.0,
+)
+WIND = Generator(
+    name="wind", kind="wind", capacity_mw=20.0, marginal_cost_ccy_per_mwh=0.0, must_run_ratio=0.0, profile="wind_cf"
+)
+MINERS = (
+    MinerClass(
+        name="s21",
+        power_mw=(0.0, 12.0, 18.0),
+        hashrate_phs=(0.0, 780.0, 1080.0),
+        pool_fee_ratio=0.02,
+        cooling="air",
+    ),
+    MinerClass(name="s19j", power_mw=(0.0, 12.0), hashrate_phs=(0.0, 400.0), pool_fee_ratio=0.02, cooling="air"),
+)
+LEASES = (
+    AiLease(
+        name="trainer",
+        firmness=Firmness.FIRM,
+        gpus=28000,
+        it_mw=34.0,
+        idle_ratio=0.25,
+        price_ccy_per_gpu_h=2.1,
+        credit_ccy_per_gpu_h=4.2,
+        cooling="air",
+    ),
+    AiLease(
+        name="batch",
+        firmness=Firmness.CURTAILABLE,
+        gpus=8000,
+        it_mw=10.0,
+        idle_ratio=0.2,
+        price_ccy_per_gpu_h=1.2,
+        credit_ccy_per_gpu_h=0.2,
+        cooling="air",
+    ),
+)
+CHAT = InferenceService(
+    name="chat",
+    it_max_mw=10.0,
+    idle_ratio=0.3,
+    wh_per_request=1.2,
+    value_ccy_per_request=0.002,
+    demand="chat_demand",
+    demand_scale_ratio=1.0,
+    cooling="air",
+)
+
+
 def build_site(*, name="Cedar Bend", currency=Currency.USD, battery=True, mining=True, wind=True, is_hub=True):
+    """A campus with one of everything; each part can be left out."""
     return Site(
         name=name,
         currency=currency,
@@ -36,80 +94,13 @@ def build_site(*, name="Cedar Bend", currency=Currency.USD, battery=True, mining
         tariff=Tariff(
             import_adder_ccy_per_mwh=4.0, export_deduction_ccy_per_mwh=2.0, peak_charge_ccy_per_mw_month=1500.0
         ),
-        battery=Battery(
-            charge_max_mw=10.0,
-            discharge_max_mw=10.0,
-            stored_min_mwh=0.0,
-            stored_max_mwh=20.0,
-            stored_start_mwh=10.0,
-            charge_efficiency_ratio=0.92,
-            discharge_efficiency_ratio=0.92,
-            wear_ccy_per_mwh=8.0,
-        )
-        if battery
-        else None,
-        generators=(
-            Generator(
-                name="wind",
-                kind="wind",
-                capacity_mw=20.0,
-                marginal_cost_ccy_per_mwh=0.0,
-                must_run_ratio=0.0,
-                profile="wind_cf",
-            ),
-        )
-        if wind
-        else (),
+        battery=BATTERY if battery else None,
+        generators=(WIND,) if wind else (),
         ppas=(Ppa(name="west wind", capacity_mw=10.0, strike_ccy_per_mwh=22.0, profile="wind_cf"),),
         coolings=(Cooling(name="air", temp_c=(0.0, 40.0), pue_ratio=(1.05, 1.3)),),
-        miners=(
-            MinerClass(
-                name="s21",
-                power_mw=(0.0, 12.0, 18.0),
-                hashrate_phs=(0.0, 780.0, 1080.0),
-                pool_fee_ratio=0.02,
-                cooling="air",
-            ),
-            MinerClass(
-                name="s19j", power_mw=(0.0, 12.0), hashrate_phs=(0.0, 400.0), pool_fee_ratio=0.02, cooling="air"
-            ),
-        )
-        if mining
-        else (),
-        leases=(
-            AiLease(
-                name="trainer",
-                firmness=Firmness.FIRM,
-                gpus=28000,
-                it_mw=34.0,
-                idle_ratio=0.25,
-                price_ccy_per_gpu_h=2.1,
-                credit_ccy_per_gpu_h=4.2,
-                cooling="air",
-            ),
-            AiLease(
-                name="batch",
-                firmness=Firmness.CURTAILABLE,
-                gpus=8000,
-                it_mw=10.0,
-                idle_ratio=0.2,
-                price_ccy_per_gpu_h=1.2,
-                credit_ccy_per_gpu_h=0.2,
-                cooling="air",
-            ),
-        ),
-        inference=(
-            InferenceService(
-                name="chat",
-                it_max_mw=10.0,
-                idle_ratio=0.3,
-                wh_per_request=1.2,
-                value_ccy_per_request=0.002,
-                demand="chat_demand",
-                demand_scale_ratio=1.0,
-                cooling="air",
-            ),
-        ),
+        miners=MINERS if mining else (),
+        leases=LEASES,
+        inference=(CHAT,),
         heat=(
             HeatOfftake(
                 load="trainer",
@@ -189,10 +180,37 @@ def _world(rng, start, days, loss_per_mwh):
 
 
 def _run(site, world, policy, *, label=None, carbon, slack=None, with_battery=True):
-    n, price = world["n"], world["price"]
-    slack = SLACK[policy] if slack is None else slack
     pue = 1.05 + 0.25 * np.clip(world["temp"], 0, 40) / 40.0
+    price = world["price"]
     seen = price if policy == "bound" or "known" in (label or "") else np.concatenate([price[:1].repeat(3), price[:-3]])
+    frame = _intervals(
+        site,
+        world,
+        pue,
+        seen,
+        slack=SLACK[policy] if slack is None else slack,
+        has_battery=with_battery and policy != "always-on",
+        carbon=carbon,
+    )
+    settled = _settle(site, world, frame, pue)
+    lines = {line: settled[line].sum() / 1e6 for line in LINES}
+    held = frame["stored_mwh"][-1] - 10.0
+    change = float(held * np.median(price)) if site.battery and policy != "always-on" else 0.0
+    return PolicyRun(
+        policy=policy,
+        label=label or policy,
+        is_headline=label is None,
+        intervals=frame,
+        settlements=settled,
+        margin_ccy=sum(lines.values()) + change,
+        stored_change_ccy=change,
+        lines_ccy=lines,
+        mining_sats=int(settled["mining_sats"].sum()),
+    )
+
+
+def _intervals(site, world, pue, seen, *, slack, has_battery, carbon):
+    n = world["n"]
     cost = seen + site.tariff.import_adder_ccy_per_mwh
     columns = {}
     it_mw = np.full(n, 34.0 + 0.2 * 10.0 + 0.3 * 10.0)
@@ -218,7 +236,7 @@ def _run(site, world, policy, *, label=None, carbon, slack=None, with_battery=Tr
         hashrate = hashrate + 65.0 * use("s21.1", 12.0, 65.0 * per_mw_day)
         hashrate = hashrate + 50.0 * use("s21.2", 6.0, 50.0 * per_mw_day)
         hashrate = hashrate + 33.3 * use("s19j", 12.0, 33.3 * per_mw_day)
-    charge, discharge, stored = _battery(site, world, with_battery and policy != "always-on")
+    charge, discharge, stored = _battery(site, world, has_battery)
     available = 20.0 * world["wind"] if site.generators else np.zeros(n)
     net = firm + uses + charge - discharge - available
     imported, exported = np.clip(net, 0, None), np.clip(-net, 0, None)
@@ -226,10 +244,10 @@ def _run(site, world, policy, *, label=None, carbon, slack=None, with_battery=Tr
     missing_mining = sum((columns[c.replace("use:", "want:")] - columns[c] for c in mined), np.zeros(n))
     surplus = sum((columns[c] for c in mined), np.zeros(n)) * (seen < 5.0)
     kink = np.round(np.abs(np.sin(np.arange(n))) * 4.0, 2)
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "interval_start": _times(world, n, STEP_S),
-            "price": price,
+            "price": world["price"],
             "price_seen": seen,
             "is_estimated": np.zeros(n, bool),
             "bid": cost,
@@ -256,20 +274,6 @@ def _run(site, world, policy, *, label=None, carbon, slack=None, with_battery=Tr
             "shed_mw": np.zeros(n),
             "spilled_mw": np.zeros(n),
         }
-    )
-    settled = _settle(site, world, frame, pue)
-    lines = {line: settled[line].sum() / 1e6 for line in LINES}
-    change = float(stored[-1] - 10.0) * float(np.median(price)) if site.battery and policy != "always-on" else 0.0
-    return PolicyRun(
-        policy=policy,
-        label=label or policy,
-        is_headline=label is None,
-        intervals=frame,
-        settlements=settled,
-        margin_ccy=sum(lines.values()) + change,
-        stored_change_ccy=change,
-        lines_ccy=lines,
-        mining_sats=int(settled["mining_sats"].sum()),
     )
 
 

@@ -8,7 +8,7 @@ is wanted it is their midpoint, and the sentences say so.
 
 import math
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,6 +17,10 @@ from headrace.dispatch.binding import BindingLimit, binding_limits
 from headrace.dispatch.moment import TOLERANCE_CCY_PER_MWH, TOLERANCE_MW, BatteryNow, Moment, power_text
 
 __all__ = ["Ladder", "Rung", "RungKind", "RungState", "build_ladder"]
+
+
+LEFT_OVER_RATIO: Final = 0.05
+"""Part of a rung's width below which what is missing is a forecast that came out otherwise, not a use that waits."""
 
 
 class RungKind(StrEnum):
@@ -200,12 +204,14 @@ def _use_why(moment: Moment, worth_ccy_per_mwh: float, missing_mw: float, state:
     under = moment.ask_ccy_per_mwh - worth_ccy_per_mwh
     if state is RungState.RUNNING:
         if over < -TOLERANCE_CCY_PER_MWH:
-            return f"earns {-over:,.2f} less than power is worth here: the rule in force keeps it on, not the price"
-        return "earns what power is worth here" if over < TOLERANCE_CCY_PER_MWH else f"earns {over:,.2f} above the line"
-    if under < -TOLERANCE_CCY_PER_MWH:
+            return f"earns {-over:,.2f} less than power is worth here: kept on by the plan or rule in force"
         return (
-            f"{power_text(missing_mw)} held back by the rule in force, not by price: it would earn {-under:,.2f} more"
+            "earns what power is worth here"
+            if over < TOLERANCE_CCY_PER_MWH
+            else f"earns {over:,.2f} more than the line"
         )
+    if under < -TOLERANCE_CCY_PER_MWH:
+        return f"{power_text(missing_mw)} held back by the plan or rule in force: it would earn {-under:,.2f} more"
     if state is RungState.WAITING:
         return (
             "waits: it would earn what power costs" if over > -TOLERANCE_CCY_PER_MWH else f"waits: {-over:,.2f} short"
@@ -287,8 +293,12 @@ def _discharge_rung(moment: Moment, battery: BatteryNow, cut_ccy_per_mwh: float)
 
 
 def _next_waiting(rungs: tuple[Rung, ...]) -> Rung | None:
-    """Best use that could still take power; one whose worth is only bounded is no promise."""
-    return next((rung for rung in rungs if rung.max_mw - rung.mw > TOLERANCE_MW and not rung.bound), None)
+    """Best use that could still take power; one whose worth is only bounded, or that all but runs, does not wait."""
+    for rung in rungs:
+        missing_mw = rung.max_mw - rung.mw
+        if missing_mw > max(TOLERANCE_MW, LEFT_OVER_RATIO * rung.max_mw) and not rung.bound:
+            return rung
+    return None
 
 
 def _price_sentence(moment: Moment, cut_ccy_per_mwh: float) -> str:

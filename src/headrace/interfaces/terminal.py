@@ -12,8 +12,8 @@ from rich.table import Table
 
 from headrace.dispatch.ladder import Ladder, Rung
 from headrace.engine.results import ReplayResult
-from headrace.interfaces.report.margins import baseline_run, policy_figures, sensitivity_figures
-from headrace.interfaces.wording import money, policy_name, share, signed_money
+from headrace.interfaces.report.margins import PolicyFigures, baseline_run, policy_figures, sensitivity_figures
+from headrace.interfaces.wording import policy_name, share
 
 __all__ = ["gaps_table", "ladder_table", "policy_table", "replay_progress"]
 
@@ -31,37 +31,32 @@ def policy_table(result: ReplayResult) -> Table:
     """
     currency = result.site.currency.value
     figures = policy_figures(result)
-    has_storm = figures[0].less_storm_ccy is not None
     caption = [f"Same assets throughout; baseline: {policy_name(baseline_run(result)).lower()}."]
     if result.site.market.is_hub:
         caption.append(f"{result.site.market.settlement_point} is a trading hub: no load can settle at its price.")
+    storm = [f"{f.label} {f.less_storm_ccy:,.0f}" for f in figures if f.less_storm_ccy is not None]
+    if storm:
+        caption.append(f"Without 13-19 February 2021: {', '.join(storm)} {currency}.")
     if any(not run.is_headline for run in result.runs):
         caption.append("* Sensitivity: its second figure is against the headline run of the same policy.")
     table = Table(
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
         title=f"{escape(result.site.name)}, {result.window.start:%Y-%m-%d} to {result.window.end:%Y-%m-%d}",
         caption=" ".join(caption),
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("Policy", no_wrap=True)
     heads = [f"Margin,\n{currency}", "Against\nthe desk", "Share of\nmargin", "Share of\ngain", "Without\nbest 20 h"]
-    for head in [*heads, "Without 13-\n19 Feb 2021"] if has_storm else heads:
-        table.add_column(head, justify="right", no_wrap=True)
-    for f in figures:
-        cells = [
-            money(f.margin_ccy, ""),
-            signed_money(f.over_desk_ccy, ""),
-            share(f.share_of_margin_ratio),
-            share(f.share_of_gain_ratio),
-            money(f.less_best_hours_ccy, ""),
-        ]
-        if has_storm:
-            cells.append(money(f.less_storm_ccy or 0.0, ""))
-        table.add_row(f.name, *(cell.strip() for cell in cells), end_section=f is figures[-1])
+    rows = [_policy_cells(f) for f in figures]
+    table.add_column("Policy", min_width=13, overflow="fold")
+    for head, cells in zip(heads, zip(*rows, strict=True), strict=True):
+        widest = max(len(text) for text in (*head.splitlines(), *cells))
+        table.add_column(head, justify="right", no_wrap=True, min_width=widest)
+    for f, cells in zip(figures, rows, strict=True):
+        table.add_row(f.name, *cells, end_section=f is figures[-1])
     for s in sensitivity_figures(result):
-        over = signed_money(s.over_headline_ccy, "").strip()
-        table.add_row(f"* {escape(s.label)}", money(s.margin_ccy, "").strip(), over)
+        table.add_row(f"* {escape(s.label)}", f"{s.margin_ccy:,.0f}", f"{s.over_headline_ccy:+,.0f}")
     return table
 
 
@@ -73,11 +68,16 @@ def ladder_table(ladder: Ladder) -> Table:
     ladder
         The ladder of one interval.
     """
-    table = Table(box=box.SIMPLE_HEAD, title="The ladder, best use first", title_justify="left", caption_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title="The ladder, best use first",
+        title_justify="left",
+        caption_justify="left",
+    )
     table.caption = escape("\n".join(ladder.sentences))
     table.add_column("Use or source", no_wrap=True)
-    table.add_column("MW now", justify="right")
-    table.add_column("MW at most", justify="right")
+    table.add_column("MW of most", justify="right", no_wrap=True)
     table.add_column(f"{ladder.currency}/MWh", justify="right", no_wrap=True)
     table.add_column("State", no_wrap=True)
     table.add_column("Why")
@@ -89,7 +89,9 @@ def ladder_table(ladder: Ladder) -> Table:
 
 def gaps_table(result: ReplayResult) -> Table:
     """Missing input data and what stood in for it; an empty table says so."""
-    table = Table(box=box.SIMPLE_HEAD, title="Missing input data", title_justify="left", caption_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, title="Missing input data", title_justify="left", caption_justify="left"
+    )
     table.caption = None if result.gaps else "None."
     table.add_column("Series")
     table.add_column("From", no_wrap=True)
@@ -135,6 +137,16 @@ def replay_progress(console: Console | None = None) -> Iterator[Tick]:
         yield tick
 
 
+def _policy_cells(f: PolicyFigures) -> tuple[str, ...]:
+    return (
+        f"{f.margin_ccy:,.0f}",
+        f"{f.over_desk_ccy:+,.0f}",
+        share(f.share_of_margin_ratio),
+        share(f.share_of_gain_ratio),
+        f"{f.less_best_hours_ccy:,.0f}",
+    )
+
+
 def _cells(rung: Rung) -> tuple[str, ...]:
     worth = "firm" if rung.ccy_per_mwh is None else f"{rung.bound} {rung.ccy_per_mwh:,.2f}".strip()
-    return escape(rung.name), f"{rung.mw:,.2f}", f"{rung.max_mw:,.2f}", worth, rung.state.value, escape(rung.why)
+    return escape(rung.name), f"{rung.mw:,.2f} of {rung.max_mw:,.2f}", worth, rung.state.value, escape(rung.why)

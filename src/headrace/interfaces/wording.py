@@ -85,5 +85,7 @@ def energy(energy_mwh: float) -> str:
 
 
 def share(ratio: float | None) -> str:
-    """Share in percent, or n/a where it has no meaning."""
-    return "n/a" if ratio is None else f"{100.0 * ratio:,.1f} %"
+    """Share in percent, a small one with two decimals; n/a where it has no meaning."""
+    if ratio is None:
+        return "n/a"
+    return f"{100.0 * ratio:,.2f} %" if 0.0 < abs(ratio) < 0.001 else f"{100.0 * ratio:,.1f} %"

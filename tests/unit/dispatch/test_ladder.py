@@ -110,5 +110,5 @@ def test_a_use_kept_on_below_the_price_of_power_says_that_a_rule_does_it():
         ask_ccy_per_mwh=80.0,
     )
     why = {rung.name: rung.why for rung in build_ladder(moment).rungs}
-    assert why["held on"] == "earns 30.00 less than power is worth here: the rule in force keeps it on, not the price"
-    assert why["held off"] == "5 MW held back by the rule in force, not by price: it would earn 40.00 more"
+    assert why["held on"] == "earns 30.00 less than power is worth here: kept on by the plan or rule in force"
+    assert why["held off"] == "5 MW held back by the plan or rule in force: it would earn 40.00 more"

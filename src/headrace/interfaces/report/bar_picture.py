@@ -79,8 +79,9 @@ def gain_picture(
     is_narrow = width < 600.0
     left, row_px, top = (8.0, 44.0, 2.0) if is_narrow else (190.0, 30.0, 4.0)
     height = top + row_px * len(rows) + 6.0
+    of_gain = "" if is_narrow else " of the gain"
     labels = [
-        f"{short_money(gain)} {currency}" + (f", {share(ratio)} of the gain" if ratio is not None else "")
+        f"{short_money(gain)} {currency}" + (f", {share(ratio)}{of_gain}" if ratio is not None else "")
         for _, gain, ratio, _ in rows
     ]
     told = "; ".join(f"{row[0]} {label}" for row, label in zip(rows, labels, strict=True))

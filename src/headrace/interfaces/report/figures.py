@@ -134,7 +134,10 @@ def _finite(value: object) -> object:
 def _sentence(result: ReplayResult, policies: tuple[PolicyFigures, ...]) -> str:
     headline, baseline, currency = headline_run(result), baseline_run(result), result.site.currency.value
     figures = next(p for p in policies if p.label == headline.label)
-    earned = f"{policy_name(headline)} earned {money(headline.margin_ccy, currency)}"
+    name, market = policy_name(headline), result.site.market
+    if market.is_hub:
+        name = f"At the price of the hub {market.settlement_point}, which no load can settle at, {name.lower()}"
+    earned = f"{name} earned {money(headline.margin_ccy, currency)}"
     if headline is baseline:
         return f"{earned}; no other policy was replayed to compare it with."
     over = figures.over_desk_ccy

@@ -246,6 +246,9 @@ def _local_window(result: ReplayResult) -> str:
 
 def _reproduce(figures: BoardFigures) -> list[tuple[str, str]]:
     rows = []
+    if "site_file" in figures.meta:
+        command = f"headrace replay {figures.meta['site_file']} --from {figures.start} --to {figures.end}"
+        rows.append(("Command", command))
     for key, value in figures.meta.items():
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
         rows.append((first_capital(key.replace("_", " ")), text))
