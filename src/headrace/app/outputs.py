@@ -45,7 +45,7 @@ class RunTotals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Contents of run.json."""
+    """Contents of run.json: `ReplayResult.notes`, `ReplayResult.sources`, `ReplayResult.meta` and the rest."""
 
     site: Site
     window: Interval
