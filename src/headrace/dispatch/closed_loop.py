@@ -1,15 +1,15 @@
 """A year of control in one compiled loop, for a simple site given as arrays: flexible blocks and one battery.
 
-It runs the kernel and the forecast of the five-minute cycle without its records, so that a year of re-plans takes seconds:
-for benches and sweeps, not for a live site. In every control step t a policy sees
+It runs the kernel and the forecast of the five-minute cycle without its records, so that a year of re-plans takes
+seconds: for benches and sweeps, not for a live site. In every control step t a policy sees
 
     price          the real-time price of step t (late by 0 steps) or of an earlier one
     day ahead      the prices of the first `day_ahead_known_steps[t]` steps
     PUE            the present one; ahead of it, yesterday's shape moved to today's level
     worth of uses  the present ones
 
-and sets powers. What the connection cannot carry is cut, the cheapest use first; then the step is paid at its true price.
-The policies are those of `headrace.dispatch.policies`, with no peak charge, sources or demand of their own.
+and sets powers. What the connection cannot carry is cut, the cheapest use first; then the step is paid at its true
+price. The policies are those of `headrace.dispatch.policies`, with no peak charge, sources or demand of their own.
 """
 
 from typing import Final
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.core import require
+from headrace.dispatch.arrays import battery_row
 from headrace.dispatch.kernel.loop import PriceArrays, RunArrays, SiteArrays, always_on, desk, rolling
 from headrace.dispatch.outlook import PRICE_FADE_S, WEATHER_FADE_S
 from headrace.dispatch.policies.rolling import FINE_S, HORIZON_S
@@ -189,7 +190,6 @@ def loop_problem(
 
 
 def _site_arrays(site: LoopSite) -> SiteArrays:
-    battery = site.battery
     return SiteArrays(
         step_s=round(site.step_h * 3600.0),
         import_max_mw=site.import_max_mw,
@@ -201,18 +201,8 @@ def _site_arrays(site: LoopSite) -> SiteArrays:
         use_it_max_mw=site.use_it_max_mw,
         use_known=site.use_known_ccy_per_mwh,
         use_earned=site.use_earned_ccy_per_mwh,
-        battery=np.array(
-            [
-                battery.charge_max_mw,
-                battery.discharge_max_mw,
-                battery.charge_efficiency_ratio,
-                battery.discharge_efficiency_ratio,
-                battery.wear_ccy_per_mwh,
-                battery.stored_min_mwh,
-                battery.stored_max_mwh,
-            ]
-        ),
-        start_mwh=battery.stored_start_mwh,
+        battery=battery_row(site.battery),
+        start_mwh=site.battery.stored_start_mwh,
     )
 
 

@@ -1,1 +1,1 @@
-"""Benches: ratios against named peers measured in the same run, with the objective values that show the work was the same."""
+"""Benches: ratios against named peers of the same run, with the objectives that show the work was the same."""

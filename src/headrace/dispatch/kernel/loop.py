@@ -1,8 +1,8 @@
-"""Rolling re-plans, the desk and always-on over a whole year, compiled; `headrace.dispatch.closed_loop` says what they see.
+"""Rolling re-plans, the desk and always-on over a whole year, compiled.
 
-A step's plan is made by the very functions that make one in the five-minute cycle: `fill_forecast`, `pack_blocks`,
-`build_stages`, `back_block`, `split`, `powers`, `fill_blocks`. Only the duals and the path beyond the first step are left out,
-as nobody reads them here.
+`headrace.dispatch.closed_loop` says what a policy sees. A step's plan is made by the very functions that make one in
+the five-minute cycle: `fill_forecast`, `pack_blocks`, `build_stages`, `back_block`, `split`, `powers`, `fill_blocks`.
+Only the duals and the path beyond the first step are left out, as nobody reads them here.
 """
 
 from typing import NamedTuple
@@ -87,7 +87,7 @@ class Window(NamedTuple):
     order: Ints
     slope: Floats
     piece: Floats
-    count: Ints
+    piece_count: Ints
     frame: Floats
     curve_at: Ints
     curve_count: Ints
@@ -206,7 +206,7 @@ def rolling(
         end_value = _lay_out(site, t, count, window)
         bad = build_stages(
             0, count, window.step_h, window.price, window.width, window.need, window.base, site.battery,
-            window.order, window.slope, window.piece, window.count, window.frame,
+            window.order, window.slope, window.piece, window.piece_count, window.frame,
         )  # fmt: skip
         if bad >= 0:
             return t
@@ -216,13 +216,13 @@ def rolling(
         window.curve[last, 0], window.curve[last, 1], window.curve[last, 2] = site.battery[5], site.battery[6], 0.0
         slope, width, bad = back_block(
             1, count, slope, width, window.curve_at, window.curve_count, window.curve,
-            window.slope, window.piece, window.count, window.frame, site.battery[5], site.battery[6],
+            window.slope, window.piece, window.piece_count, window.frame, site.battery[5], site.battery[6],
         )  # fmt: skip
         if bad >= 0:
             return t
         after = split(
             slope, width, window.curve_at[0], window.curve_count[0], window.curve[0, 0], window.curve[0, 1],
-            window.slope, window.piece, window.count, window.frame, 0, run.stored_mwh[t],
+            window.slope, window.piece, window.piece_count, window.frame, 0, run.stored_mwh[t],
         )  # fmt: skip
         charge, discharge = powers(run.stored_mwh[t] - after, window.step_h[0], window.frame[0, 4], site.battery)
         fill_blocks(window.width, window.order, 0, window.need[0], discharge - charge, fill)
@@ -240,8 +240,9 @@ def _realise(
     battery = site.battery
     hours = site.step_s / 3600.0
     stored = run.stored_mwh[t]
-    charge = min(charge, max(battery[6] - stored, 0.0) / (hours * battery[2]))
-    discharge = min(discharge, max(stored - battery[5], 0.0) * battery[3] / hours)
+    # Both at once burns energy of negative worth, so each leaves the other room.
+    charge = min(charge, ((battery[6] - stored) / hours + discharge / battery[3]) / battery[2])
+    discharge = min(discharge, ((stored - battery[5]) / hours + charge * battery[2]) * battery[3])
     net = site.firm_it_mw * site.pue[t] + charge - discharge
     for n in range(len(wish)):
         net += wish[n]
@@ -326,11 +327,11 @@ def _lay_out(site: SiteArrays, t: int, count: int, window: Window) -> float:
         worth += price * window.step_h[k]
         hours += window.step_h[k]
     pack_blocks(
-        window.step_h[:count], window.import_cost, window.export_value, window.import_max, window.export_max, window.firm,
-        window.use_value, window.use_max, window.none, window.none, window.none, window.cap, 0.0,
+        window.step_h[:count], window.import_cost, window.export_value, window.import_max, window.export_max,
+        window.firm, window.use_value, window.use_max, window.none, window.none, window.none, window.cap, 0.0,
         window.price, window.width, window.need, window.base,
     )  # fmt: skip
-    return (worth / hours - site.export_deduction) * site.battery[3]
+    return float((worth / hours - site.export_deduction) * site.battery[3])
 
 
 @njit(cache=True, error_model="numpy")
@@ -358,10 +359,10 @@ def _day_path(
     end_width = np.full(1, site.battery[6] - site.battery[5])
     build_stages(
         0, count, window.step_h, window.price, window.width, window.need, window.base, site.battery,
-        window.order, window.slope, window.piece, window.count, window.frame,
+        window.order, window.slope, window.piece, window.piece_count, window.frame,
     )  # fmt: skip
     feasible, _ = solve_path(
-        window.slope[:count], window.piece[:count], window.count[:count], window.frame[:count],
+        window.slope[:count], window.piece[:count], window.piece_count[:count], window.frame[:count],
         site.battery[5], site.battery[6], stored_mwh, end_slope, end_width, 0.0, path[first : last + 1],
     )  # fmt: skip
     if not feasible:
