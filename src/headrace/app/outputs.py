@@ -45,15 +45,18 @@ class RunTotals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Contents of run.json: `ReplayResult.notes`, `ReplayResult.sources`, `ReplayResult.meta` and the rest."""
+    """Contents of run.json: a `ReplayResult` without the frames of its runs."""
 
     site: Site
     window: Interval
     runs: tuple[RunTotals, ...]
     gaps: tuple[DataGap, ...]
     notes: tuple[str, ...]
+    """What a reader must know beside the headline."""
     sources: dict[str, str]
+    """Feed role to source line."""
     meta: dict[str, Any]
+    """What reproduces it: digests and versions."""
 
 
 def file_name(label: str) -> str:
