@@ -84,8 +84,8 @@ def test_a_peak_charge_shaves_the_spike_with_the_battery_and_then_mining():
     peak = Peak(charge_ccy_per_mw=100.0, period=np.zeros(4, np.int64), so_far_mw=np.array([0.0]))
     firm_mw = np.array([30.0, 50.0, 30.0, 30.0])
     plan = solve(small_problem(firm_mw=firm_mw, battery=battery, stored_mwh=5.0, peak=peak))
-    # A MW of peak costs 100. Less mining in the tall hour loses 20 per MW, down to 50 + 10 MW; the battery covers 5 MW more
-    # there, while less mining in the other three hours loses 60 per MW. Then only AI is left, which loses 260.
+    # A MW of peak costs 100. Less mining in the tall hour loses 20 per MW, down to 50 + 10 MW; the battery covers 5 MW
+    # more there, while less mining in the other three hours loses 60 per MW. Then only AI is left, which loses 260.
     assert plan.peak_mw[0] == pytest.approx(plan.import_mw.max())
     assert plan.use_mw[0].tolist() == [10.0] * 4
     assert plan.peak_mw[0] == pytest.approx(55.0)

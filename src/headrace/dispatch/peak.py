@@ -51,15 +51,15 @@ class _Period:
         self.bound_ccy = np.inf
         self._flat = flat_ccy_per_mw
 
-    def learn(self, share: Floats, rows: Floats, tolerance_ccy: float) -> None:
+    def learn(self, share: Floats, ends: Floats, tolerance_ccy: float) -> None:
         """Take in what a solve at `trial_mw` says, and choose the next trial."""
         value, right, left = (float(x) for x in share)
         at_mw, flat = self.trial_mw, self._flat
         width_mw = self.high_mw - self.low_mw
         if right <= flat and (left >= -flat or at_mw <= self.floor_mw):
             self.rising, self.falling = (
-                _duals(rows[-4:, self.span], high=True),
-                _duals(rows[-4:, self.span], high=False),
+                _duals(ends[:, self.span], high=True),
+                _duals(ends[:, self.span], high=False),
             )
             self.low_line, self.high_line = (value, left), (value, right)
             self.low_mw = self.best_mw = at_mw
@@ -67,10 +67,10 @@ class _Period:
             return
         if right > flat:
             self.low_mw, self.low_line = at_mw, (value, right)
-            self.rising = _duals(rows[-4:, self.span], high=False)
+            self.rising = _duals(ends[:, self.span], high=False)
         else:
             self.high_mw, self.high_line = at_mw, (value, left)
-            self.falling = _duals(rows[-4:, self.span], high=True)
+            self.falling = _duals(ends[:, self.span], high=True)
         if self.low_line is None or self.high_line is None:
             self.trial_mw = self.most_mw
             return
@@ -113,9 +113,9 @@ def solve_with_peak(problem: Problem) -> Plan | None:
         if seen is None:
             return None
         tolerance_ccy = GAP_RATIO * max(1.0, abs(seen.value_ccy)) / len(periods)
-        for period, share in zip(periods, seen.shares, strict=True):
+        for period, share in zip(periods, seen.shares_ccy, strict=True):
             if not period.is_done:
-                period.learn(share, seen.rows, tolerance_ccy)
+                period.learn(share, seen.duals_ccy_per_mwh, tolerance_ccy)
         if all(p.is_done for p in periods):
             break
     best_mw = np.array([p.best_mw for p in periods])

@@ -33,10 +33,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """D, shape (M,)."""
     value_ccy: float
     """V(D)."""
-    shares: Floats
-    """Share of the value, right slope, left slope of each period, shape (M, 3)."""
-    rows: Floats
-    """What `solve_problem` returns."""
+    shares_ccy: Floats
+    """Share of the value, and its right and left slope per MW, of each period, shape (M, 3)."""
+    duals_ccy_per_mwh: Floats
+    """Bid, ask, least and greatest water value of each step, shape (4, T)."""
 
 
 class PeakValue:
@@ -54,8 +54,8 @@ class PeakValue:
         value_ccy, _worth, rows, _stored, shares = peak_pass(*self._args, *self._charge, OVER_RATIO * self._k, peak_mw)
         if value_ccy != value_ccy:  # noqa: PLR0124  NaN says infeasible
             return None
-        seen = Seen(peak_mw=peak_mw, value_ccy=value_ccy, shares=shares, rows=rows)
-        self.cuts.append(msgspec.structs.replace(seen, rows=rows[:0]))
+        seen = Seen(peak_mw=peak_mw, value_ccy=value_ccy, shares_ccy=shares, duals_ccy_per_mwh=rows[-4:])
+        self.cuts.append(msgspec.structs.replace(seen, duals_ccy_per_mwh=rows[:0]))
         return seen
 
     def plan(self, peak_mw: Floats, bound_ccy: float) -> Plan:
@@ -68,9 +68,9 @@ class PeakValue:
         plan = plan_from_rows(self.problem, objective_ccy, rows, stored_mwh, reached_mw)
         return msgspec.structs.replace(plan, peak_gap_ccy=max(bound_ccy - objective_ccy, 0.0))
 
-    def bound_from_duals(self, peak_mw: Floats, lower_peak_mw: Floats, duals: Floats) -> float:
+    def bound_from_duals(self, peak_mw: Floats, lower_peak_mw: Floats, duals_ccy_per_mwh: Floats) -> float:
         """Upper bound from balance and storage duals, shape (2, T), that any search may have made up."""
-        rows = np.ascontiguousarray(duals)
+        rows = np.ascontiguousarray(duals_ccy_per_mwh)
         return float(
             dual_bound(*self._args, *self._charge, OVER_RATIO * self._k, peak_mw, lower_peak_mw, rows[0], rows[1])
         )
@@ -115,7 +115,7 @@ def _highest_point(cuts: list[Seen], box_mw: Floats, origin: Seen) -> tuple[Floa
     model.add_columns("rise", (1,), value=1.0, low=-np.inf, high=np.inf)
     low_mw, high_mw = (box_mw - origin.peak_mw[:, None]).T
     model.add_columns("move", (periods,), value=0.0, low=low_mw, high=high_mw)
-    slopes = np.concatenate([seen.shares[:, 1:].T for seen in cuts])
+    slopes = np.concatenate([seen.shares_ccy[:, 1:].T for seen in cuts])
     at_mw = np.repeat(np.stack([seen.peak_mw for seen in cuts]), 2, axis=0) - origin.peak_mw
     value_ccy = np.repeat([seen.value_ccy - origin.value_ccy for seen in cuts], 2)
     rows = len(slopes)

@@ -22,96 +22,120 @@ Ints = NDArray[np.int64]
 
 
 @njit(cache=True, error_model="numpy")
-def _merge(
-    slope: Floats,
-    width: Floats,
-    at: int,
-    count: int,
-    stage_slope: Floats,
-    stage_width: Floats,
-    t: int,
-    stage_count: int,
-    drop_left: float,
-    drop_right: float,
-    to: int,
-) -> tuple[int, float]:
-    """Merge a curve with g_t, dropping width at both ends; write at `to`. Returns (pieces, value of what went left)."""
-    i, i_end, j, j_end = at, at + count, 0, stage_count
-    cut_v = cut_g = cut_v_end = cut_g_end = 0.0
-    area = 0.0
-    while drop_left > TINY_MWH and (i < i_end or j < j_end):
-        if i < i_end and (j >= j_end or slope[i] >= stage_slope[t, j]):
-            part = min(width[i], drop_left)
+def _cut_left(
+    slope: Floats, width: Floats, at: int, count: int,
+    stage_slope: Floats, stage_width: Floats, t: int, stage_count: int, drop: float,
+) -> tuple[int, int, float, float, float]:  # fmt: skip
+    """Drop width from the dear end of both lists.
+
+    Returns
+    -------
+    tuple
+        (first piece left of the curve, of the stage; what is cut off each of them; value of all that went).
+    """
+    i, i_end, j = at, at + count, 0
+    cut_curve = cut_stage = area = 0.0
+    while drop > TINY_MWH and (i < i_end or j < stage_count):
+        if i < i_end and (j >= stage_count or slope[i] >= stage_slope[t, j]):
+            part = min(width[i], drop)
             area += slope[i] * part
             if width[i] - part <= TINY_MWH:
                 i += 1
             else:
-                cut_v = part
+                cut_curve = part
         else:
-            part = min(stage_width[t, j], drop_left)
+            part = min(stage_width[t, j], drop)
             area += stage_slope[t, j] * part
             if stage_width[t, j] - part <= TINY_MWH:
                 j += 1
             else:
-                cut_g = part
-        drop_left -= part
-    while drop_right > TINY_MWH and (i < i_end or j < j_end):
+                cut_stage = part
+        drop -= part
+    return i, j, cut_curve, cut_stage, area
+
+
+@njit(cache=True, error_model="numpy")
+def _cut_right(
+    slope: Floats, width: Floats, i: int, i_end: int, cut_curve: float,
+    stage_slope: Floats, stage_width: Floats, t: int, j: int, j_end: int, cut_stage: float, drop: float,
+) -> tuple[int, int, float, float]:  # fmt: skip
+    """Drop width from the cheap end of what `_cut_left` left: (ends of both lists, what is cut off their last)."""
+    cut_curve_end = cut_stage_end = 0.0
+    while drop > TINY_MWH and (i < i_end or j < j_end):
         if i < i_end and (j >= j_end or slope[i_end - 1] < stage_slope[t, j_end - 1]):
-            have = width[i_end - 1] - (cut_v if i == i_end - 1 else 0.0)
-            part = min(have, drop_right)
+            have = width[i_end - 1] - (cut_curve if i == i_end - 1 else 0.0)
+            part = min(have, drop)
             if have - part <= TINY_MWH:
                 i_end -= 1
             else:
-                cut_v_end = part
+                cut_curve_end = part
         else:
-            have = stage_width[t, j_end - 1] - (cut_g if j == j_end - 1 else 0.0)
-            part = min(have, drop_right)
+            have = stage_width[t, j_end - 1] - (cut_stage if j == j_end - 1 else 0.0)
+            part = min(have, drop)
             if have - part <= TINY_MWH:
                 j_end -= 1
             else:
-                cut_g_end = part
-        drop_right -= part
+                cut_stage_end = part
+        drop -= part
+    return i_end, j_end, cut_curve_end, cut_stage_end
+
+
+@njit(cache=True, error_model="numpy")
+def _place(slope: Floats, first: int, last: int, mu: float) -> int:
+    """First position in a falling list whose slope is below `mu`."""
+    while first < last:
+        middle = (first + last) >> 1
+        if slope[middle] >= mu:
+            first = middle + 1
+        else:
+            last = middle
+    return first
+
+
+@njit(cache=True, error_model="numpy")
+def _merge(
+    slope: Floats, width: Floats, at: int, count: int,
+    stage_slope: Floats, stage_width: Floats, t: int, stage_count: int,
+    drop_left: float, drop_right: float, to: int,
+) -> tuple[int, float]:  # fmt: skip
+    """Merge a curve with g_t, dropping width at both ends; write at `to`. Returns (pieces, value of what went left).
+
+    Few pieces of g survive the cuts, so runs of the curve are copied whole between them.
+    """
+    i, j, cut_curve, cut_stage, area = _cut_left(
+        slope, width, at, count, stage_slope, stage_width, t, stage_count, drop_left
+    )
+    i_end, j_end, cut_curve_end, cut_stage_end = _cut_right(
+        slope, width, i, at + count, cut_curve, stage_slope, stage_width, t, j, stage_count, cut_stage, drop_right
+    )
     out = to
-    head, tail = i, i_end - 1
-    while j < j_end:
-        mu = stage_slope[t, j]
-        low, high = i, i_end
-        while low < high:
-            middle = (low + high) >> 1
-            if slope[middle] >= mu:
-                low = middle + 1
-            else:
-                high = middle
-        for k in range(low - i):
+    head, first_stage = i, j
+    while i < i_end or j < j_end:
+        run_end = i_end if j >= j_end else _place(slope, i, i_end, stage_slope[t, j])
+        run = run_end - i
+        for k in range(run):
             slope[out + k] = slope[i + k]
             width[out + k] = width[i + k]
-        if i == head and low > i:
-            width[out] -= cut_v
-        out += low - i
-        if low > tail and low > i:
-            width[out - 1] -= cut_v_end
-        i = low
-        piece = stage_width[t, j]
-        if cut_g > 0.0:
-            piece -= cut_g
-            cut_g = 0.0
-        if j == j_end - 1:
-            piece -= cut_g_end
-        if out > to and slope[out - 1] == mu:
-            width[out - 1] += piece
-        else:
-            slope[out] = mu
-            width[out] = piece
-            out += 1
-        j += 1
-    for k in range(i_end - i):
-        slope[out + k] = slope[i + k]
-        width[out + k] = width[i + k]
-    if i < i_end:
-        if i == head:
-            width[out] -= cut_v
-        out += i_end - i
-        width[out - 1] -= cut_v_end
+        if run > 0:
+            if i == head:
+                width[out] -= cut_curve
+            out += run
+            i = run_end
+            if i == i_end:
+                width[out - 1] -= cut_curve_end
+        if j < j_end:
+            piece = stage_width[t, j]
+            if j == first_stage:
+                piece -= cut_stage
+            if j == j_end - 1:
+                piece -= cut_stage_end
+            if out > to and slope[out - 1] == stage_slope[t, j]:
+                width[out - 1] += piece
+            else:
+                slope[out] = stage_slope[t, j]
+                width[out] = piece
+                out += 1
+            j += 1
     return out - to, area
 
 

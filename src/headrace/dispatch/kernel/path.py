@@ -102,18 +102,9 @@ def back_block(
 
 @njit(cache=True, error_model="numpy")
 def solve_path(
-    stage_slope: Floats,
-    stage_width: Floats,
-    stage_count: Ints,
-    frame: Floats,
-    stored_min: float,
-    stored_max: float,
-    start_mwh: float,
-    end_slope: Floats,
-    end_width: Floats,
-    end_base: float,
-    stored_mwh: Floats,
-) -> tuple[bool, float]:
+    stage_slope: Floats, stage_width: Floats, stage_count: Ints, frame: Floats, stored_min: float, stored_max: float,
+    start_mwh: float, end_slope: Floats, end_width: Floats, end_base: float, stored_mwh: Floats,
+) -> tuple[bool, float]:  # fmt: skip
     """Solve a horizon exactly.
 
     Parameters
@@ -190,13 +181,25 @@ def solve_path(
                 first, last, slope, width, curve_at, curve_count, curve,
                 stage_slope, stage_width, stage_count, frame, stored_min, stored_max,
             )  # fmt: skip
-        for t in range(first, last):
-            k = t + 1 - first
-            stored_mwh[t + 1] = split(
-                slope, width, curve_at[k], curve_count[k], curve[k, 0], curve[k, 1],
-                stage_slope, stage_width, stage_count, frame, t, stored_mwh[t],
-            )  # fmt: skip
+        _walk(
+            first, last, slope, width, curve_at, curve_count, curve,
+            stage_slope, stage_width, stage_count, frame, stored_mwh,
+        )  # fmt: skip
     return True, value
+
+
+@njit(cache=True, error_model="numpy")
+def _walk(
+    first: int, last: int, slope: Floats, width: Floats, curve_at: Ints, curve_count: Ints, curve: Floats,
+    stage_slope: Floats, stage_width: Floats, stage_count: Ints, frame: Floats, stored_mwh: Floats,
+) -> None:  # fmt: skip
+    """Best stored energy after each step of a block, from the energy at its start and the block's value functions."""
+    for t in range(first, last):
+        k = t + 1 - first
+        stored_mwh[t + 1] = split(
+            slope, width, curve_at[k], curve_count[k], curve[k, 0], curve[k, 1],
+            stage_slope, stage_width, stage_count, frame, t, stored_mwh[t],
+        )  # fmt: skip
 
 
 @njit(cache=True, error_model="numpy")

@@ -164,24 +164,9 @@ def dual_bound(
     """
     charge_max, discharge_max, eta_c, eta_d, wear = battery[0], battery[1], battery[2], battery[3], battery[4]
     steps = step_h.shape[0]
-    periods = so_far_mw.shape[0]
-    sure = np.zeros(periods)
-    maybe = np.zeros(periods)
-    for t in range(steps):
-        m = period[t]
-        dual = min(max(power_dual[t] - import_cost[t], 0.0) * step_h[t], over_ccy_per_mw)
-        if peak_mw[m] < import_max[t]:
-            sure[m] += dual
-        elif lower_peak_mw[m] <= import_max[t]:
-            maybe[m] += dual
-    sure_ratio = np.ones(periods)
-    maybe_ratio = np.ones(periods)
-    for m in range(periods):
-        if sure[m] > charge_ccy_per_mw:
-            sure_ratio[m] = charge_ccy_per_mw / sure[m]
-        left = max(charge_ccy_per_mw - sure[m], 0.0)
-        if maybe[m] > left:
-            maybe_ratio[m] = left / maybe[m]
+    sure, maybe, sure_ratio, maybe_ratio = _peak_duals(
+        step_h, import_cost, import_max, period, charge_ccy_per_mw, over_ccy_per_mw, peak_mw, lower_peak_mw, power_dual
+    )
     bound = 0.0
     before = 0.0
     for t in range(steps):
@@ -211,6 +196,40 @@ def dual_bound(
         before = water
     rise = end_value - before
     bound += rise * (battery[6] if rise > 0.0 else battery[5])
-    for m in range(periods):
+    for m in range(so_far_mw.shape[0]):
         bound += (sure[m] * sure_ratio[m] + maybe[m] * maybe_ratio[m]) * so_far_mw[m]
     return float(bound)
+
+
+@njit(cache=True, error_model="numpy")
+def _peak_duals(
+    step_h: Floats, import_cost: Floats, import_max: Floats, period: Ints, charge_ccy_per_mw: float,
+    over_ccy_per_mw: float, peak_mw: Floats, lower_peak_mw: Floats, power_dual: Floats,
+) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+    """How much of the steps' duals each period's peak takes, K in all.
+
+    Returns
+    -------
+    tuple
+        (sum over the steps with an import limit above the peak, over those with one above the lower peak only; share of
+        each sum that the peak takes), shape (M,) each.
+    """
+    periods = peak_mw.shape[0]
+    sure = np.zeros(periods)
+    maybe = np.zeros(periods)
+    for t in range(step_h.shape[0]):
+        m = period[t]
+        dual = min(max(power_dual[t] - import_cost[t], 0.0) * step_h[t], over_ccy_per_mw)
+        if peak_mw[m] < import_max[t]:
+            sure[m] += dual
+        elif lower_peak_mw[m] <= import_max[t]:
+            maybe[m] += dual
+    sure_ratio = np.ones(periods)
+    maybe_ratio = np.ones(periods)
+    for m in range(periods):
+        if sure[m] > charge_ccy_per_mw:
+            sure_ratio[m] = charge_ccy_per_mw / sure[m]
+        left = max(charge_ccy_per_mw - sure[m], 0.0)
+        if maybe[m] > left:
+            maybe_ratio[m] = left / maybe[m]
+    return sure, maybe, sure_ratio, maybe_ratio

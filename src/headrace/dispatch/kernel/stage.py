@@ -25,6 +25,54 @@ Ints = NDArray[np.int64]
 
 
 @njit(cache=True, error_model="numpy")
+def _least_injection(
+    price_ccy_per_mwh: Floats, width_mw: Floats, order: Ints, t: int, need_mw: float, battery: Floats
+) -> tuple[int, float, float, float]:
+    """Least power the battery can inject, and where that is in the merit order.
+
+    Returns
+    -------
+    tuple
+        (position of the block there, or -1 where power is short and -2 where it is in surplus, whatever the battery
+        does; injection, MW; upper end of that block, MW; worth of the blocks filled up to there, per hour).
+    """
+    if need_mw > battery[1] + FEASIBLE_MW:
+        return -1, 0.0, 0.0, 0.0
+    low = min(max(-battery[0], need_mw), battery[1])
+    at = need_mw
+    worth = 0.0
+    for i in range(order.shape[1]):
+        block = order[t, i]
+        top = at + width_mw[t, block]
+        if top > low:
+            return i, low, top, worth + price_ccy_per_mwh[t, block] * max(low - at, 0.0)
+        worth += price_ccy_per_mwh[t, block] * width_mw[t, block]
+        at = top
+    if at < low - FEASIBLE_MW:
+        return -2, 0.0, 0.0, 0.0
+    return order.shape[1], min(max(at, -battery[0]), low), at, worth
+
+
+@njit(cache=True, error_model="numpy")
+def _append(slope: Floats, piece_mwh: Floats, t: int, count: int, slope_ccy_per_mwh: float, width_mwh: float) -> int:
+    """Add a piece to row t, joined to the one before if their slopes tie. Returns the number of pieces."""
+    if count and slope_ccy_per_mwh >= slope[t, count - 1]:
+        piece_mwh[t, count - 1] += width_mwh
+        return count
+    if width_mwh <= 0.0:
+        return count
+    slope[t, count] = slope_ccy_per_mwh
+    piece_mwh[t, count] = width_mwh
+    return count + 1
+
+
+@njit(cache=True, error_model="numpy")
+def _burn_room(injected_mw: float, battery: Floats) -> float:
+    """How far charge and discharge can rise together at one injection, MW."""
+    return float(min(battery[0], battery[1] - injected_mw) - max(0.0, -injected_mw))
+
+
+@njit(cache=True, error_model="numpy")
 def stage(
     price_ccy_per_mwh: Floats,
     width_mw: Floats,
@@ -49,86 +97,46 @@ def stage(
     loss = 1.0 / eta_d - eta_c
     burns = loss > TINY_RATIO
     burn_slope = -wear / loss if burns else -np.inf
+    i, at, top, worth = _least_injection(price_ccy_per_mwh, width_mw, order, t, need_mw, battery)
+    if i < 0:
+        return i
+    frame[t, 0] = (at / eta_d if at > 0.0 else at * eta_c) * step_h
+    frame[t, 2] = (base_ccy_per_h + worth - wear * max(at, 0.0)) * step_h
+    frame[t, 3] = at
     frame[t, 4] = np.inf
-    if need_mw > discharge_max + FEASIBLE_MW:
-        return -1
-    low = min(max(-charge_max, need_mw), discharge_max)
-    blocks = order.shape[1]
-    at = need_mw
-    value = base_ccy_per_h
-    i = 0
-    top = at
-    while i < blocks:
-        block = order[t, i]
-        top = at + width_mw[t, block]
-        if top > low:
-            break
-        value += price_ccy_per_mwh[t, block] * width_mw[t, block]
-        at = top
-        i += 1
-    if i == blocks:
-        if at < low - FEASIBLE_MW:
-            return -2
-        low = min(max(at, -charge_max), low)
-    else:
-        value += price_ccy_per_mwh[t, order[t, i]] * max(low - at, 0.0)
-    released = low / eta_d if low > 0.0 else low * eta_c
-    frame[t, 0] = released * step_h
-    frame[t, 2] = (value - wear * max(low, 0.0)) * step_h
-    frame[t, 3] = low
-    at = low
-    count = 0
-    burning = False
-    total = 0.0
-    last = np.inf
     full = discharge_max - charge_max  # with the burn at its most, charging is full below this injection
+    blocks = order.shape[1]
+    burning = False
+    count = 0
     while i < blocks and at < discharge_max - TINY_MW:
-        block = order[t, i]
-        price = price_ccy_per_mwh[t, block]
+        price = price_ccy_per_mwh[t, order[t, i]]
         end = min(top, discharge_max)
         while at < end - TINY_MW:
             to = end
-            charging = at >= full - TINY_MW if burning else at < -TINY_MW
-            if charging:
-                mu = price / eta_c
-                per = eta_c
+            if at >= full - TINY_MW if burning else at < -TINY_MW:
+                mu, per = price / eta_c, eta_c
                 if not burning:
                     to = min(to, 0.0)
             else:
-                mu = eta_d * (price - wear)
-                per = 1.0 / eta_d
+                mu, per = eta_d * (price - wear), 1.0 / eta_d
                 if burning:
                     to = min(to, full)
             if mu < burn_slope and not burning:
                 burning = True
                 frame[t, 4] = at
-                mu = burn_slope
-                to = at
-                piece = loss * (min(charge_max, discharge_max - at) - max(0.0, -at)) * step_h
+                count = _append(slope, piece_mwh, t, count, burn_slope, loss * _burn_room(at, battery) * step_h)
             else:
-                piece = per * (to - at) * step_h
-            at = to
-            mu = min(mu, last)
-            total += piece
-            if mu == last:
-                piece_mwh[t, count - 1] += piece
-            elif piece > 0.0:
-                slope[t, count] = mu
-                piece_mwh[t, count] = piece
-                count += 1
-                last = mu
+                count = _append(slope, piece_mwh, t, count, mu, per * (to - at) * step_h)
+                at = to
         i += 1
         if i < blocks:
             top += width_mw[t, order[t, i]]
     if burns and not burning:
-        piece = loss * (min(charge_max, discharge_max - at) - max(0.0, -at)) * step_h
-        if piece > 0.0:
-            frame[t, 4] = at
-            slope[t, count] = min(burn_slope, last)
-            piece_mwh[t, count] = piece
-            total += piece
-            count += 1
-    frame[t, 1] = frame[t, 0] + total
+        frame[t, 4] = at
+        count = _append(slope, piece_mwh, t, count, burn_slope, loss * _burn_room(at, battery) * step_h)
+    frame[t, 1] = frame[t, 0]
+    for j in range(count):
+        frame[t, 1] += piece_mwh[t, j]
     return count
 
 

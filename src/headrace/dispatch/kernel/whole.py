@@ -204,7 +204,7 @@ def solve_problem(
         fill, power, stored, duals,
     )  # fmt: skip
     if np.isnan(value):
-        return value, value, out, stored
+        return np.nan, np.nan, out, stored
     worth = 0.0
     grid = uses + sources
     for t in range(steps):
@@ -227,4 +227,4 @@ def solve_problem(
             out[grid + 2 + k, t] = power[t, k]
         for k in range(4):
             out[grid + 4 + k, t] = duals[t, k]
-    return value, worth + end_value * stored[steps], out, stored
+    return value, float(worth + end_value * stored[steps]), out, stored
