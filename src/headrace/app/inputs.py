@@ -10,10 +10,7 @@ from headrace.dispatch.site import Site
 from headrace.energy import Series
 from headrace.loads.cooling import is_flat
 
-__all__ = ["ROLES", "check_period", "read_inputs"]
-
-ROLES: Final = ("real_time", "day_ahead", "temperature", "bitcoin_price", "difficulty", "block_reward", "carbon")
-"""Feed roles every site may declare; generators, agreements and services name their own besides."""
+__all__ = ["check_period", "read_inputs"]
 
 LOOK_BACK: Final = timedelta(days=8)
 """How much of each series before the period forecasts may use: a week, and a day for late publication."""

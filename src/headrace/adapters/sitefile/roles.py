@@ -34,7 +34,7 @@ def feed_findings(file: SiteFile) -> Findings:
 def _units(file: SiteFile) -> dict[str, str]:
     """Unit of the series of each role: the site's own currency for its prices, dollars for bitcoin."""
     price = f"{file.site.currency.lower()}_per_mwh"
-    units = dict(zip(ROLES, (price, price, "c", "usd", "ratio", "btc", "kg_per_mwh"), strict=True))
+    units = dict(zip(ROLES, (price, price, "c", "usd", "ratio", "btc", "kg_per_mwh", price, price), strict=True))
     units |= {each.profile: "ratio" for each in file.generator if each.profile is not None}
     units |= {each.profile: "ratio" for each in file.ppa}
     units |= {each.demand: "per_s" for each in file.inference}

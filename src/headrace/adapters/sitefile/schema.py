@@ -34,8 +34,13 @@ ROLES: Final = (
     "difficulty",
     "block_reward",
     "carbon",
+    "hub_real_time",
+    "hub_day_ahead",
 )
-"""Feed roles every site may declare; generators, PPAs and inference services name further ones."""
+"""Feed roles every site may declare; generators, PPAs and inference services name further ones.
+
+The hub's prices are for the labelled sensitivity only: what the same site would have earned at its zone's trading hub.
+"""
 
 BY_NAME: Final = "catalogue name"
 DECLARED: Final = "declaration"
