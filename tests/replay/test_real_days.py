@@ -54,16 +54,14 @@ def test_a_local_day_of_23_or_25_hours_is_settled_hour_by_hour(start, end, hours
 
 
 def test_missing_prints_are_settled_at_the_declared_substitute_and_listed():
-    # 12 March 2018: New York's 5-minute record has holes in these hours.
-    result = replay_days(
-        "edge_500kw",
-        datetime(2018, 3, 11, 5, tzinfo=UTC),
-        datetime(2018, 3, 13, 4, tzinfo=UTC),
-        ("always-on", "rolling"),
-    )
+    # 2 May 2018: 276 of the day's 288 five-minute prints are missing in New York's record.
+    window = (datetime(2018, 5, 2, 4, tzinfo=UTC), datetime(2018, 5, 3, 4, tzinfo=UTC))
+    result = replay_days("edge_500kw", *window, ("always-on", "rolling"))
     holes = sum(gap.intervals for gap in result.gaps if gap.role == "real_time")
+    assert holes > 250
     for each in result.runs:
         assert int(each.intervals["is_estimated"].sum()) == holes
+        assert int(each.settlements["is_estimated"].sum()) == holes
         assert each.intervals["price"].null_count() == 0
 
 
