@@ -4,14 +4,13 @@ Exit codes: 0 ok, 2 usage or bad input, 3 infeasible, 4 stale data, 5 refused. E
 """
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
 from headrace import __version__
-from headrace.core import BadInput, ExitCode, HeadraceError
+from headrace.core import ExitCode, HeadraceError
 
 __all__ = ["app", "main"]
 
@@ -146,25 +145,6 @@ def bench_replay(*, data: Data = None, json: Json = False) -> None:
     from headrace.app.verbs import need_data, show
 
     show(bench_replay(need_data(data)), print_replay, as_json=json)
-
-
-def instant(text: str, time_zone: str) -> datetime:
-    """Read an ISO-8601 time a person typed; without a zone it is local to the site.
-
-    Raises
-    ------
-    BadInput
-        If it is no time.
-    """
-    from zoneinfo import ZoneInfo
-
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(
-            f"time {text!r}", "not ISO-8601", "Write 2024-11-17 or 2024-11-17T18:05 or ...T18:05Z"
-        ) from error
-    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ from headrace.adapters.feeds.inventory import inventory
 from headrace.adapters.sitefile import LoadedSite, load_site
 from headrace.adapters.sitefile.json_schema import site_schema
 from headrace.adapters.sitefile.template import new_site_text
-from headrace.app.cli import instant
 from headrace.app.outputs import check_writable, read_result, write_outputs
 from headrace.app.replaying import HEADLINE, SENSITIVITIES, replay
+from headrace.app.times import instant, period
 from headrace.core import BadInput, Interval
 from headrace.engine.atomic import replacing_file
 from headrace.engine.results import ReplayResult
@@ -85,7 +85,7 @@ def run_replay(
             raise BadInput(f"--policies {name!r}", "unknown policy", f"Choose from {', '.join(HEADLINE)}")
     wanted = set(policies) | set(SENSITIVITIES if sensitivities and "rolling" in policies else ())
     labels = tuple(label for label in known if label in wanted)
-    window = _window(loaded, start, end)
+    window = period(loaded, start, end)
     _replay(loaded, data, window, labels, out=out, resume=resume, as_json=as_json)
 
 
@@ -218,20 +218,6 @@ def _present(result: ReplayResult, page: Path, *, as_json: bool) -> None:
     for note in result.notes:
         console.print(f"· {note}", highlight=False)
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
-
-
-def _window(loaded: LoadedSite, start: str | None, end: str | None) -> Interval | None:
-    if start is None and end is None:
-        return None
-    zone = loaded.site.time_zone
-    declared = loaded.window
-    first = instant(start, zone) if start else (declared.start if declared else None)
-    last = instant(end, zone) if end else (declared.end if declared else None)
-    if first is None or last is None:
-        raise BadInput(str(loaded.path), "no [replay] period to complete", "Give both --from and --to")
-    if last <= first:
-        raise BadInput("--from and --to", f"the period ends at {last}, not after {first}", "Give a later --to")
-    return Interval(start=first, end=last)
 
 
 def _print_json(value: object) -> None:
