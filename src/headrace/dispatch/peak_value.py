@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.dispatch.arrays import kernel_args, plan_from_rows
-from headrace.dispatch.kernel.peaks import dual_bound, peak_pass
+from headrace.dispatch.kernel.peaks import dual_bound, peak_shares
+from headrace.dispatch.kernel.whole import solve_problem
 from headrace.dispatch.lp.model import Model
 from headrace.dispatch.plan import Plan
 from headrace.dispatch.problem import Peak, Problem
@@ -51,16 +52,23 @@ class PeakValue:
 
     def __call__(self, peak_mw: Floats) -> Seen | None:
         """Solve with the peaks given; None if there is no plan even with unlimited peaks."""
-        value_ccy, _worth, rows, _stored, shares = peak_pass(*self._args, *self._charge, OVER_RATIO * self._k, peak_mw)
+        over = OVER_RATIO * self._k
+        value_ccy, _worth, rows, stored_mwh = solve_problem(*self._args, peak_mw[self._charge[0]], over)
         if value_ccy != value_ccy:  # noqa: PLR0124  NaN says infeasible
             return None
+        step_h, cost, value, most, _, _, use_value, _, source_cost, _, _, battery, _, end_value = self._args
+        shares = peak_shares(
+            step_h, cost, value, most, use_value, source_cost, battery[4], end_value, *self._charge, over, peak_mw,
+            rows, stored_mwh,
+        )  # fmt: skip
+        value_ccy -= self._k * float((peak_mw - self._charge[1]).sum())
         seen = Seen(peak_mw=peak_mw, value_ccy=value_ccy, shares_ccy=shares, duals_ccy_per_mwh=rows[-4:])
         self.cuts.append(msgspec.structs.replace(seen, duals_ccy_per_mwh=rows[:0]))
         return seen
 
     def plan(self, peak_mw: Floats, bound_ccy: float) -> Plan:
         """Best plan around given peaks, paying for the peaks it really has, and its distance from a bound."""
-        _value, worth_ccy, rows, stored_mwh, _shares = peak_pass(*self._args, *self._charge, self._k, peak_mw)
+        _value, worth_ccy, rows, stored_mwh = solve_problem(*self._args, peak_mw[self._charge[0]], self._k)
         import_mw = rows[len(self.problem.use_names) + len(self.problem.source_names) + 1]
         reached_mw = np.array(self.peak.so_far_mw, float)
         np.maximum.at(reached_mw, self.peak.period, import_mw)

@@ -8,7 +8,7 @@ from headrace.dispatch.kernel.marginal import bus_interval, water_values
 from headrace.dispatch.kernel.merit import bus_slopes, fill_blocks
 from headrace.dispatch.kernel.path import solve_path
 from headrace.dispatch.kernel.stage import build_stages, powers
-from headrace.dispatch.kernel.whole import pack_blocks, solve_blocks, solve_problem
+from headrace.dispatch.kernel.whole import pack_blocks, solve_problem
 from headrace.dispatch.kernel.window import first_step
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "first_step",
     "pack_blocks",
     "powers",
-    "solve_blocks",
     "solve_path",
     "solve_problem",
     "water_values",

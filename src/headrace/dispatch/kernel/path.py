@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from headrace.dispatch.kernel.merge import back_step, split
 from headrace.dispatch.kernel.tolerance import FEASIBLE_MWH
 
-__all__ = ["BLOCK_STEPS", "back_block", "solve_path"]
+__all__ = ["BLOCK_STEPS", "back_block", "copy_pieces", "solve_path"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -21,14 +21,21 @@ BLOCK_STEPS = 512
 
 
 @njit(cache=True, error_model="numpy")
+def copy_pieces(slope: Floats, width: Floats, at: int, count: int, to_slope: Floats, to_width: Floats, to: int) -> None:
+    """Copy pieces from the left; loops compile in a tenth of the time that slices take."""
+    for i in range(count):
+        to_slope[to + i] = slope[at + i]
+        to_width[to + i] = width[at + i]
+
+
+@njit(cache=True, error_model="numpy")
 def _room(slope: Floats, width: Floats, need: int) -> tuple[Floats, Floats]:
     """Arrays with room for `need` pieces, old content kept."""
     if need <= slope.shape[0]:
         return slope, width
     grown_slope = np.empty(2 * need)
     grown_width = np.empty(2 * need)
-    grown_slope[: slope.shape[0]] = slope
-    grown_width[: width.shape[0]] = width
+    copy_pieces(slope, width, 0, slope.shape[0], grown_slope, grown_width, 0)
     return grown_slope, grown_width
 
 
@@ -134,8 +141,7 @@ def solve_path(
     count = end_slope.shape[0]
     slope = np.empty(2 * count + 64 * rows)
     width = np.empty(slope.shape[0])
-    slope[:count] = end_slope
-    width[:count] = end_width
+    copy_pieces(end_slope, end_width, 0, count, slope, width, 0)
     kept_slope = np.empty(count + 128 * blocks)
     kept_width = np.empty(kept_slope.shape[0])
     kept_at = np.zeros(blocks, np.int64)
@@ -147,12 +153,12 @@ def solve_path(
         first, last = b * BLOCK_STEPS, min((b + 1) * BLOCK_STEPS, steps)
         _anchor(width, 0, count, kept[b, 1] - kept[b, 0])
         kept_slope, kept_width = _room(kept_slope, kept_width, used + count)
-        kept_slope[used : used + count] = slope[:count]
-        kept_width[used : used + count] = width[:count]
+        copy_pieces(slope, width, 0, count, kept_slope, kept_width, used)
         kept_at[b], kept_count[b] = used, count
         used += count
         curve_at[last - first], curve_count[last - first] = 0, count
-        curve[last - first] = kept[b]
+        for k in range(3):
+            curve[last - first, k] = kept[b, k]
         slope, width, bad = back_block(
             first, last, slope, width, curve_at, curve_count, curve,
             stage_slope, stage_width, stage_count, frame, stored_min, stored_max,
@@ -161,10 +167,9 @@ def solve_path(
             return False, 0.0
         if b > 0:
             count = curve_count[0]
-            kept[b - 1] = curve[0]
-            for i in range(count):
-                slope[i] = slope[curve_at[0] + i]
-                width[i] = width[curve_at[0] + i]
+            for k in range(3):
+                kept[b - 1, k] = curve[0, k]
+            copy_pieces(slope, width, curve_at[0], count, slope, width, 0)
     if start_mwh < curve[0, 0] - FEASIBLE_MWH or start_mwh > curve[0, 1] + FEASIBLE_MWH:
         return False, 0.0
     value = _value_at(slope, width, curve_at[0], curve_count[0], curve[0, 0], curve[0, 2], start_mwh)
@@ -172,11 +177,10 @@ def solve_path(
     for b in range(blocks):
         first, last = b * BLOCK_STEPS, min((b + 1) * BLOCK_STEPS, steps)
         if b > 0:
-            at, count = kept_at[b], kept_count[b]
-            slope[:count] = kept_slope[at : at + count]
-            width[:count] = kept_width[at : at + count]
-            curve_at[last - first], curve_count[last - first] = 0, count
-            curve[last - first] = kept[b]
+            copy_pieces(kept_slope, kept_width, kept_at[b], kept_count[b], slope, width, 0)
+            curve_at[last - first], curve_count[last - first] = 0, kept_count[b]
+            for k in range(3):
+                curve[last - first, k] = kept[b, k]
             slope, width, bad = back_block(
                 first, last, slope, width, curve_at, curve_count, curve,
                 stage_slope, stage_width, stage_count, frame, stored_min, stored_max,

@@ -12,93 +12,67 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from headrace.dispatch.kernel.whole import solve_problem
-
-__all__ = ["dual_bound", "finite_mix", "peak_pass"]
+__all__ = ["dual_bound", "finite_mix", "peak_shares"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @njit(cache=True, error_model="numpy")
-def peak_pass(
-    step_h: Floats,
-    import_cost: Floats,
-    export_value: Floats,
-    import_max: Floats,
-    export_max: Floats,
-    firm: Floats,
-    use_value: Floats,
-    use_max: Floats,
-    source_cost: Floats,
-    source_min: Floats,
-    source_max: Floats,
-    battery: Floats,
-    start_mwh: float,
-    end_value: float,
-    period: Ints,
-    so_far_mw: Floats,
-    charge_ccy_per_mw: float,
-    over_ccy_per_mw: float,
-    peak_mw: Floats,
-) -> tuple[float, float, Floats, Floats, Floats]:
-    """Solve with each period's peak given; import above it stays possible at an extra charge.
+def peak_shares(
+    step_h: Floats, import_cost: Floats, export_value: Floats, import_max: Floats, use_value: Floats,
+    source_cost: Floats, wear: float, end_value: float, period: Ints, so_far_mw: Floats, charge_ccy_per_mw: float,
+    over_ccy_per_mw: float, peak_mw: Floats, rows: Floats, stored: Floats,
+) -> Floats:  # fmt: skip
+    """Share of the optimal value that each period has, and its slopes in the period's peak.
 
     Parameters
     ----------
-    step_h, ..., end_value
+    step_h, import_cost, export_value, import_max, use_value, source_cost, wear, end_value
         As in `solve_problem`.
     period, so_far_mw, charge_ccy_per_mw
         The peak charge: m(t), D⁰, K.
     over_ccy_per_mw
-        Q: extra charge of import above the peak, per MW and step; more than K, so that the best peak leaves none.
+        Q: extra charge of import above the peak, per MW and step.
     peak_mw
         D, shape (M,).
+    rows, stored
+        From `solve_problem` with the import above D charged Q.
 
     Returns
     -------
-    tuple
-        (value or NaN, objective before any peak charge, rows, stored energy, shape (M, 3): the period's share of the
-        value, its right and its left slope in D).
+    ndarray
+        The period's share of the value (energy stored at its borders counts at its water value), its right and its left
+        slope in D, shape (M, 3).
     """
     steps = step_h.shape[0]
-    cap = np.empty(steps)
-    for t in range(steps):
-        cap[t] = peak_mw[period[t]]
-    value, worth, rows, stored = solve_problem(
-        step_h, import_cost, export_value, import_max, export_max, firm, use_value, use_max,
-        source_cost, source_min, source_max, battery, start_mwh, end_value, cap, over_ccy_per_mw,
-    )  # fmt: skip
-    shares = np.zeros((so_far_mw.shape[0], 3))
-    if np.isnan(value):
-        return value, worth, rows, stored, shares
+    shares: Floats = np.zeros((so_far_mw.shape[0], 3))
     for m in range(so_far_mw.shape[0]):
         charge = charge_ccy_per_mw * (peak_mw[m] - so_far_mw[m])
-        value -= charge
         shares[m, 0] = -charge
         shares[m, 1] = shares[m, 2] = -charge_ccy_per_mw
     uses, sources = use_value.shape[0], source_cost.shape[0]
     grid = uses + sources
     for t in range(steps):
         m = period[t]
-        over = max(rows[grid + 1, t] - min(import_max[t], cap[t]), 0.0)
-        rate = export_value[t] * rows[grid, t] - import_cost[t] * rows[grid + 1, t] - battery[4] * rows[grid + 3, t]
+        over = max(rows[grid + 1, t] - min(import_max[t], peak_mw[m]), 0.0)
+        rate = export_value[t] * rows[grid, t] - import_cost[t] * rows[grid + 1, t] - wear * rows[grid + 3, t]
         for i in range(uses):
             rate += use_value[i, t] * rows[i, t]
         for j in range(sources):
             rate -= source_cost[j, t] * rows[uses + j, t]
         shares[m, 0] += step_h[t] * rate - over_ccy_per_mw * over
         bid, ask = rows[grid + 4, t], rows[grid + 5, t]
-        if cap[t] < import_max[t]:
+        if peak_mw[m] < import_max[t]:
             shares[m, 1] += min(max(bid - import_cost[t], 0.0) * step_h[t], over_ccy_per_mw)
-        if cap[t] <= import_max[t]:
+        if peak_mw[m] <= import_max[t]:
             shares[m, 2] += min(max(ask - import_cost[t], 0.0) * step_h[t], over_ccy_per_mw)
         if t > 0 and m != period[t - 1]:
             water = finite_mix(rows[grid + 6, t - 1], rows[grid + 7, t - 1], 0.5)
             shares[period[t - 1], 0] += water * stored[t]
             shares[m, 0] -= water * stored[t]
     shares[period[steps - 1], 0] += end_value * stored[steps]
-    return value, worth, rows, stored, shares
+    return shares
 
 
 @njit(cache=True, error_model="numpy")

@@ -9,7 +9,7 @@ from headrace.dispatch.kernel.merit import fill_blocks
 from headrace.dispatch.kernel.path import solve_path
 from headrace.dispatch.kernel.stage import build_stages, powers
 
-__all__ = ["pack_blocks", "solve_blocks", "solve_problem"]
+__all__ = ["pack_blocks", "solve_problem"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,104 +86,35 @@ def pack_blocks(
 
 
 @njit(cache=True, error_model="numpy")
-def solve_blocks(
-    step_h: Floats,
-    price: Floats,
-    width: Floats,
-    need: Floats,
-    base: Floats,
-    battery: Floats,
-    start_mwh: float,
-    end_slope: Floats,
-    end_width: Floats,
-    end_base: float,
-    fill: Floats,
-    power: Floats,
-    stored: Floats,
-    duals: Floats,
-) -> float:
-    """Solve a horizon of blocks, with path, fills and duals.
+def solve_problem(
+    step_h: Floats, import_cost: Floats, export_value: Floats, import_max: Floats, export_max: Floats, firm: Floats,
+    use_value: Floats, use_max: Floats, source_cost: Floats, source_min: Floats, source_max: Floats,
+    battery: Floats, start_mwh: float, end_value: float, cap_mw: Floats, over_ccy_per_mw: float,
+) -> tuple[float, float, Floats, Floats]:  # fmt: skip
+    """Solve a problem without peak charge, or with the peak fixed at `cap_mw`.
 
     Parameters
     ----------
-    step_h, price, width, need, base, battery
+    step_h, import_cost, export_value, import_max, export_max, firm, use_value, use_max, source_cost, source_min,
+    source_max
+        As in `Problem`.
+    battery
         As in `build_stages`.
-    start_mwh, end_slope, end_width, end_base
-        As in `solve_path`.
-    fill
-        Written: power in each block, shape (T, B).
-    power
-        Written: charge and discharge, MW, shape (T, 2).
-    stored
-        Written: s_0..s_T, shape (T+1,).
-    duals
-        Written: bid, ask, least and greatest water value per MWh, shape (T, 4).
-
-    Returns
-    -------
-    float
-        Optimal value by the dynamic programme; NaN if infeasible.
-    """
-    steps, blocks = price.shape
-    order = np.empty((steps, blocks), np.int64)
-    for i in range(blocks):
-        order[0, i] = i
-    slope = np.empty((steps, blocks + 4))
-    piece = np.empty((steps, blocks + 4))
-    count = np.empty(steps, np.int64)
-    frame = np.empty((steps, 5))
-    bad = build_stages(0, steps, step_h, price, width, need, base, battery, order, slope, piece, count, frame)
-    if bad >= 0:
-        return np.nan
-    feasible, value = solve_path(
-        slope, piece, count, frame, battery[5], battery[6], start_mwh, end_slope, end_width, end_base, stored
-    )
-    if not feasible:
-        return np.nan
-    water = duals[:, 2:]
-    water_values(slope, piece, count, frame, battery[5], battery[6], end_slope, end_width, stored, water)
-    for t in range(steps):
-        charge, discharge = powers(stored[t] - stored[t + 1], step_h[t], frame[t, 4], battery)
-        power[t, 0], power[t, 1] = charge, discharge
-        fill_blocks(width, order, t, need[t], discharge - charge, fill[t])
-        duals[t, 0], duals[t, 1] = bus_interval(
-            price, width, order, t, need[t], charge, discharge, water[t, 0], water[t, 1], battery
-        )
-    return value
-
-
-@njit(cache=True, error_model="numpy")
-def solve_problem(
-    step_h: Floats,
-    import_cost: Floats,
-    export_value: Floats,
-    import_max: Floats,
-    export_max: Floats,
-    firm: Floats,
-    use_value: Floats,
-    use_max: Floats,
-    source_cost: Floats,
-    source_min: Floats,
-    source_max: Floats,
-    battery: Floats,
-    start_mwh: float,
-    end_value: float,
-    cap_mw: Floats,
-    over_ccy_per_mw: float,
-) -> tuple[float, float, Floats, Floats]:
-    """Solve a problem without peak charge, or with the peak fixed at `cap_mw`.
+    start_mwh, end_value
+        s_0 and ω.
+    cap_mw, over_ccy_per_mw
+        As in `pack_blocks`.
 
     Returns
     -------
     tuple
-        (value by the dynamic programme or NaN if infeasible, objective of the plan without any peak charge,
-        rows of shape (N + M + 8, T): uses, sources, export, import, charge, discharge, bid, ask, least and greatest
-        water value; stored energy, shape (T+1,)).
+        (value by the dynamic programme or NaN if infeasible; objective of the plan without any charge on peaks or above
+        the cap; rows of shape (N + M + 8, T): uses, sources, export, import, charge, discharge, bid, ask, least and
+        greatest water value; stored energy, shape (T+1,)).
     """
     steps = step_h.shape[0]
-    uses, sources = use_value.shape[0], source_cost.shape[0]
-    tiers = cap_mw.shape[0] > 0
-    blocks = uses + sources + (3 if tiers else 2)
+    grid = use_value.shape[0] + source_cost.shape[0]
+    blocks = grid + (3 if cap_mw.shape[0] > 0 else 2)
     price = np.empty((steps, blocks))
     width = np.empty((steps, blocks))
     need = np.empty(steps)
@@ -192,39 +123,65 @@ def solve_problem(
         step_h, import_cost, export_value, import_max, export_max, firm, use_value, use_max,
         source_cost, source_min, source_max, cap_mw, over_ccy_per_mw, price, width, need, base,
     )  # fmt: skip
-    fill = np.empty((steps, blocks))
-    power = np.empty((steps, 2))
+    order = np.empty((steps, blocks), np.int64)
+    for i in range(blocks):
+        order[0, i] = i
+    slope = np.empty((steps, blocks + 4))
+    piece = np.empty((steps, blocks + 4))
+    count = np.empty(steps, np.int64)
+    frame = np.empty((steps, 5))
     stored: Floats = np.empty(steps + 1)
-    duals = np.empty((steps, 4))
-    end_slope = np.full(1, end_value)
-    end_width = np.full(1, battery[6] - battery[5])
-    out: Floats = np.empty((uses + sources + 8, steps))
-    value = solve_blocks(
-        step_h, price, width, need, base, battery, start_mwh, end_slope, end_width, end_value * battery[5],
-        fill, power, stored, duals,
+    rows: Floats = np.empty((grid + 8, steps))
+    if build_stages(0, steps, step_h, price, width, need, base, battery, order, slope, piece, count, frame) >= 0:
+        return np.nan, np.nan, rows, stored
+    end_slope = np.empty(1)
+    end_width = np.empty(1)
+    end_slope[0], end_width[0] = end_value, battery[6] - battery[5]
+    feasible, value = solve_path(
+        slope, piece, count, frame, battery[5], battery[6], start_mwh, end_slope, end_width, end_value * battery[5],
+        stored,
     )  # fmt: skip
-    if np.isnan(value):
-        return np.nan, np.nan, out, stored
-    worth = 0.0
-    grid = uses + sources
+    if not feasible:
+        return np.nan, np.nan, rows, stored
+    water = np.empty((steps, 2))
+    water_values(slope, piece, count, frame, battery[5], battery[6], end_slope, end_width, stored, water)
     for t in range(steps):
-        rate = 0.0
+        charge, discharge = powers(stored[t] - stored[t + 1], step_h[t], frame[t, 4], battery)
+        rows[grid + 2, t], rows[grid + 3, t] = charge, discharge
+        rows[grid + 4, t], rows[grid + 5, t] = bus_interval(
+            price, width, order, t, need[t], charge, discharge, water[t, 0], water[t, 1], battery
+        )
+        rows[grid + 6, t], rows[grid + 7, t] = water[t, 0], water[t, 1]
+    worth = _read_blocks(
+        step_h, import_cost, export_value, use_value, source_cost, source_max, battery[4], width, order, need, rows
+    )
+    return value, float(worth + end_value * stored[steps]), rows, stored
+
+
+@njit(cache=True, error_model="numpy")
+def _read_blocks(
+    step_h: Floats, import_cost: Floats, export_value: Floats, use_value: Floats, source_cost: Floats,
+    source_max: Floats, wear: float, width: Floats, order: Ints, need: Floats, rows: Floats,
+) -> float:  # fmt: skip
+    """Write uses, sources, export and import that go with the battery's powers; return what the plan earns."""
+    uses = use_value.shape[0]
+    grid = uses + source_cost.shape[0]
+    blocks = width.shape[1]
+    fill = np.empty(blocks)
+    worth = 0.0
+    for t in range(step_h.shape[0]):
+        fill_blocks(width, order, t, need[t], rows[grid + 3, t] - rows[grid + 2, t], fill)
+        rate = -wear * rows[grid + 3, t]
         for i in range(uses):
-            out[i, t] = fill[t, i]
-            rate += use_value[i, t] * fill[t, i]
+            rows[i, t] = fill[i]
+            rate += use_value[i, t] * fill[i]
         for j in range(uses, grid):
-            output = source_max[j - uses, t] - fill[t, j]
-            out[j, t] = output
+            output = source_max[j - uses, t] - fill[j]
+            rows[j, t] = output
             rate -= source_cost[j - uses, t] * output
-        taken = width[t, grid + 1] - fill[t, grid + 1]
-        if tiers:
-            taken += width[t, grid + 2] - fill[t, grid + 2]
-        out[grid, t] = fill[t, grid]
-        out[grid + 1, t] = taken
-        rate += export_value[t] * fill[t, grid] - import_cost[t] * taken - battery[4] * power[t, 1]
-        worth += step_h[t] * rate
-        for k in range(2):
-            out[grid + 2 + k, t] = power[t, k]
-        for k in range(4):
-            out[grid + 4 + k, t] = duals[t, k]
-    return value, float(worth + end_value * stored[steps]), out, stored
+        taken = 0.0
+        for k in range(grid + 1, blocks):
+            taken += width[t, k] - fill[k]
+        rows[grid, t], rows[grid + 1, t] = fill[grid], taken
+        worth += step_h[t] * (rate + export_value[t] * fill[grid] - import_cost[t] * taken)
+    return worth

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headrace.dispatch.kernel.marginal import curve_slopes, stage_slopes
 from headrace.dispatch.kernel.merge import split
-from headrace.dispatch.kernel.path import back_block
+from headrace.dispatch.kernel.path import back_block, copy_pieces
 from headrace.dispatch.kernel.tolerance import FEASIBLE_MWH
 
 __all__ = ["first_step"]
@@ -72,8 +72,7 @@ def first_step(
         if the window is infeasible.
     """
     count = end_slope.shape[0]
-    slope[:count] = end_slope
-    width[:count] = end_width
+    copy_pieces(end_slope, end_width, 0, count, slope, width, 0)
     last = steps - 1
     curve_at[last], curve_count[last] = 0, count
     curve[last, 0], curve[last, 1], curve[last, 2] = stored_min, stored_max, 0.0
