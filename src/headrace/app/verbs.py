@@ -101,10 +101,7 @@ def run_why(at: str, *, out: Path, label: str, as_json: bool) -> None:
     if as_json:
         _print_json(msgspec.to_builtins(ladder))
         return
-    console = Console()
-    console.print(ladder_table(ladder))
-    for sentence in ladder.sentences:
-        console.print(sentence)
+    Console().print(ladder_table(ladder))
 
 
 def run_report(*, out: Path, as_json: bool) -> None:
