@@ -93,8 +93,8 @@ def _replay(data: Path, period: tuple[str, str], out: Path) -> Ended:
 def print_replay(figures: dict[str, Any], console: Console) -> None:
     """Print the figures as sentences."""
     console.print(
-        f"site (a), policy {POLICY}: {figures['intervals']:,} control intervals, each re-planned, with books and report, "
-        f"in {figures['wall_s']:.1f} s ({figures['cpu_s']:.1f} s CPU), {figures['peak_rss_mb']:.0f} MB at most"
+        f"site (a), policy {POLICY}: {figures['intervals']:,} control intervals, each re-planned, with books and "
+        f"report, in {figures['wall_s']:.1f} s ({figures['cpu_s']:.1f} s CPU), {figures['peak_rss_mb']:.0f} MB at most"
     )
     console.print(
         f"report {figures['report_kb']:.0f} kB; a day before it, compiling included: {figures['warm_up_s']:.1f} s"

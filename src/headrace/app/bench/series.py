@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from headrace.core import BadInput
 
-__all__ = ["PriceYear", "SeriesSpec", "all_series", "hashprice_daily", "read_series", "spec_named"]
+__all__ = ["PriceYear", "SeriesSpec", "all_series", "hashprice_daily", "local_year", "read_series", "spec_named"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -143,6 +143,13 @@ def spec_named(name: str) -> SeriesSpec:
     raise BadInput("--series", f"no series {name}", f"choose among {', '.join(s.name for s in all_series())}")
 
 
+def local_year(spec: SeriesSpec) -> tuple[int, int]:
+    """Start and end of the year in the market's local time, epoch seconds."""
+    zone = ZoneInfo(spec.time_zone)
+    start, end = (datetime(year, 1, 1, tzinfo=zone) for year in (spec.year, spec.year + 1))
+    return int(start.timestamp()), int(end.timestamp())
+
+
 def read_series(spec: SeriesSpec, energy: Path) -> PriceYear:
     """Read one year from the `energy` folder.
 
@@ -152,8 +159,7 @@ def read_series(spec: SeriesSpec, energy: Path) -> PriceYear:
         If a file or column is missing, or the year is not inside the file.
     """
     zone = ZoneInfo(spec.time_zone)
-    start_s = int(datetime(spec.year, 1, 1, tzinfo=zone).timestamp())
-    end_s = int(datetime(spec.year + 1, 1, 1, tzinfo=zone).timestamp())
+    start_s, end_s = local_year(spec)
     times_s = np.arange(start_s, end_s, spec.step_s, dtype=np.int64)
     settled = spec.real_time or spec.day_ahead
     assert settled is not None

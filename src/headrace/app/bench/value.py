@@ -18,6 +18,8 @@ from rich.table import Table
 from headrace.app.bench.machine import machine, versions
 from headrace.app.bench.reference_campus import campus, margin_offset_usd
 from headrace.app.bench.series import PriceYear, all_series, hashprice_daily, read_series, spec_named
+from headrace.app.bench.site_a import SITE_A_SERIES, site_a_row
+from headrace.app.replaying import HEADLINE
 from headrace.core import BadInput
 from headrace.dispatch.closed_loop import (
     LoopPrices,
@@ -51,7 +53,9 @@ POLICIES: Final[dict[str, PolicyRunner]] = {
 """Policies that decide on prices; `desk-no-hold` is a sensitivity."""
 
 
-def bench_value(data: Path, *, names: tuple[str, ...] = ()) -> dict[str, Any]:
+def bench_value(
+    data: Path, *, names: tuple[str, ...] = (), site_a_names: tuple[str, ...] = SITE_A_SERIES
+) -> dict[str, Any]:
     """Measure the policies.
 
     Parameters
@@ -59,13 +63,15 @@ def bench_value(data: Path, *, names: tuple[str, ...] = ()) -> dict[str, Any]:
     data
         Folder that holds `energy/` and `bitcoin/`.
     names
-        Series to run; empty for all.
+        Series to run the reference campus on; empty for all.
+    site_a_names
+        Series to replay site (a) on; some minutes each.
 
     Returns
     -------
     dict
         `reference.<series>.<policy>.<arrival>.share_of_gain` and `.ccy_per_year`, `reference_hist` likewise,
-        `future_peek_moved`.
+        `site_a.<series>.<policy>.usd_per_year`, `future_peek_moved`.
     """
     specs = tuple(spec_named(name) for name in names) or all_series()
     reference: dict[str, Any] = {}
@@ -86,6 +92,7 @@ def bench_value(data: Path, *, names: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
         "reference": reference,
         "reference_hist": historical,
+        "site_a": {name: site_a_row(name, data) for name in site_a_names},
         "future_peek_moved": moved,
         "versions": versions(),
         "machine": machine(),
@@ -197,8 +204,24 @@ def print_value(figures: dict[str, Any], console: Console) -> None:
             filled = f"{row['filled']} missing prices repeat the last" if row["filled"] else ""
             table.add_row(name, *money, *shares, "; ".join(note for note in (row["note"], filled) if note))
         console.print(table)
+    console.print(_site_a_table(figures["site_a"]))
     console.print(f"decisions moved by a planted future: {figures['future_peek_moved']}")
 
 
 def _shares(cells: dict[str, dict[str, float] | None]) -> str:
     return " / ".join("n/a" if c is None else f"{100 * c['share_of_gain']:.1f}" for c in cells.values())
+
+
+def _site_a_table(rows: dict[str, Any]) -> Table:
+    table = Table(title="Site (a), USD a year: whole / without the best 20 hours / without 13-19 February 2021")
+    for column in ("series", *HEADLINE, "cost of a late price", "note"):
+        table.add_column(column, justify="left" if column in {"series", "note"} else "right")
+    for name, row in rows.items():
+        cells = []
+        for policy in HEADLINE:
+            figures = row.get(policy)
+            keys = ("usd_per_year", "usd_per_year_without_best_20_h", "usd_per_year_without_storm")
+            values = [] if figures is None else [figures[key] for key in keys]
+            cells.append("\n".join(f"{value:,.0f}" for value in values if value is not None) or "n/a")
+        table.add_row(name, *cells, f"{row['late_price_cost_usd_per_year']:,.0f}", row["note"])
+    return table
