@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dispatch_cases import random_problem
+from headrace.dispatch.kernel.path import BLOCK_STEPS
 from headrace.dispatch.lp.reference import Status, solve_reference
 from headrace.dispatch.plan import Infeasible, Plan
 from headrace.dispatch.solve import solve
@@ -89,6 +90,19 @@ def test_every_power_stays_within_its_bounds(plans):
         ):
             assert (power >= low - BUS_MW).all(), f"seed {seed}"
             assert (power <= high + BUS_MW).all(), f"seed {seed}"
+
+
+@pytest.mark.inv("D4")
+@pytest.mark.parametrize("seed", [0, 3, 4, 13, 15, 17, 32, 39])
+def test_horizons_of_several_blocks_join_without_a_seam(seed):
+    problem = random_problem(seed, 1600)
+    assert problem.steps > BLOCK_STEPS
+    plan, reference = solve(problem), solve_reference(problem)
+    assert isinstance(plan, Plan)
+    assert plan.objective_ccy == pytest.approx(reference.objective_ccy, rel=OBJECTIVE_RATIO)
+    slack = DUAL_RATIO * np.maximum(1.0, np.abs(reference.dual_ccy_per_mwh))
+    assert (reference.dual_ccy_per_mwh >= plan.bid_ccy_per_mwh - slack).all()
+    assert (reference.dual_ccy_per_mwh <= plan.ask_ccy_per_mwh + slack).all()
 
 
 def test_the_cases_cover_what_they_claim():

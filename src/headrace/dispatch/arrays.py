@@ -42,6 +42,10 @@ def battery_row(battery: Battery | None) -> Floats:
 def kernel_args(problem: Problem) -> KernelArgs:
     """Arrays of a problem in the kernel's order, contiguous float64 (one compiled version serves all)."""
     row = np.ascontiguousarray
+    battery = problem.battery
+    start_mwh = 0.0
+    if battery is not None:  # a meter's or a simulation's rounding may lie just outside the limits
+        start_mwh = float(min(max(problem.stored_mwh, battery.stored_min_mwh), battery.stored_max_mwh))
     return (
         row(problem.step_h),
         row(problem.import_cost_ccy_per_mwh),
@@ -54,9 +58,9 @@ def kernel_args(problem: Problem) -> KernelArgs:
         row(problem.source_cost_ccy_per_mwh),
         row(problem.source_min_mw),
         row(problem.source_max_mw),
-        battery_row(problem.battery),
-        0.0 if problem.battery is None else float(problem.stored_mwh),
-        0.0 if problem.battery is None else float(problem.end_value_ccy_per_mwh),
+        battery_row(battery),
+        start_mwh,
+        0.0 if battery is None else float(problem.end_value_ccy_per_mwh),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from headrace.core import require
 from headrace.dispatch.arrays import NO_CAP, kernel_args, plan_from_rows
 from headrace.dispatch.infeasible import explain_infeasible
+from headrace.dispatch.kernel.tolerance import AT_MWH
 from headrace.dispatch.kernel.whole import solve_problem
 from headrace.dispatch.peak import solve_with_peak
 from headrace.dispatch.plan import Infeasible, Plan
@@ -26,7 +27,7 @@ def solve(problem: Problem) -> Plan | Infeasible:
     Parameters
     ----------
     problem
-        The horizon; `stored_mwh` must lie within the battery's limits.
+        The horizon; `stored_mwh` must lie within the battery's limits (up to rounding).
 
     Returns
     -------
@@ -36,7 +37,7 @@ def solve(problem: Problem) -> Plan | Infeasible:
     battery = problem.battery
     if battery is not None:
         require(
-            battery.stored_min_mwh <= problem.stored_mwh <= battery.stored_max_mwh,
+            battery.stored_min_mwh - AT_MWH <= problem.stored_mwh <= battery.stored_max_mwh + AT_MWH,
             f"stored_mwh must be within {battery.stored_min_mwh}..{battery.stored_max_mwh}, was {problem.stored_mwh}",
         )
     if problem.peak is not None and problem.peak.charge_ccy_per_mw > 0.0:
