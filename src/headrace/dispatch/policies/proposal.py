@@ -69,7 +69,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     price_seen_ccy_per_mwh: float
     """Market price the policy believed for this interval."""
     bid_ccy_per_mwh: float | None
-    """Worth of one more MWh at the bus; None where the policy prices nothing."""
+    """Worth of one more MWh at the bus; None where the policy prices nothing or nothing could take it."""
     ask_ccy_per_mwh: float | None
     """Cost of giving one up; None where the policy prices nothing or nothing could give."""
     problem_id: str

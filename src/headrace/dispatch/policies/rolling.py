@@ -69,7 +69,7 @@ def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, questi
     planned = plan.use_mw[:, step].tolist()
     import_cost = float(problem.import_cost_ccy_per_mwh[step])
     export_value = float(problem.export_value_ccy_per_mwh[step])
-    ask = float(plan.ask_ccy_per_mwh[step])
+    bid, ask = float(plan.bid_ccy_per_mwh[step]), float(plan.ask_ccy_per_mwh[step])
     limit_mw = float(problem.import_max_mw[step])
     if problem.peak is not None:
         limit_mw = min(limit_mw, float(plan.peak_mw[problem.peak.period[step]]))
@@ -88,7 +88,7 @@ def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, questi
         discharge_mw=float(plan.discharge_mw[step]),
         import_limit_mw=limit_mw,
         price_seen_ccy_per_mwh=import_cost - model.site.tariff.import_adder_ccy_per_mwh,
-        bid_ccy_per_mwh=float(plan.bid_ccy_per_mwh[step]),
+        bid_ccy_per_mwh=bid if bid > -math.inf else None,
         ask_ccy_per_mwh=ask if ask < math.inf else None,
         problem_id=question,
     )
