@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 ARRIVALS: Final = {"published": 1, "known": 0}
 HOURS_PER_YEAR: Final = 8760.0
 CUT_RATIO: Final = 0.2
-"""Where in the year the future is planted for the check that nobody reads it."""
+"""Where in the year, about, the future is planted for the check that nobody reads it."""
 PLANTED_CCY_PER_MWH: Final = 4000.0
 
 PolicyRunner = Callable[[LoopSite, LoopPrices, int | None], LoopRun]
@@ -109,8 +109,11 @@ def moved_decisions(site: LoopSite, prices: LoopPrices, run_policy: PolicyRunner
     run_policy
         (site, prices, steps to run) to its run.
     """
-    cut = int(CUT_RATIO * site.steps)
-    unknown = int(prices.day_ahead_known_steps[cut - 1])
+    known = prices.day_ahead_known_steps
+    # Just before a publication most is unknown: a day-ahead price read too early shows at once.
+    published = np.flatnonzero(np.diff(known)) + 1
+    cut = int(published[np.searchsorted(published, CUT_RATIO * site.steps)])
+    unknown = int(known[cut - 1])
 
     def planted(values: Floats, first: int, value: float) -> Floats:
         changed = values.copy()
