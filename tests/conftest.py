@@ -1,1 +1,0 @@
-"""Its place puts `tests/` on the path, so that tests of every kind import the builders here by name."""
