@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from headrace.adapters.feeds import RecordedFeed
+from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.sitefile import LoadedSite, load_site
 from headrace.app.replaying import Variant, prepare, replay
 from headrace.core import Interval

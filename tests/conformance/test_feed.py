@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headrace.adapters.feeds import FeedDeclaration, Publication, RecordedFeed, catalogue
+from headrace.adapters.feeds.catalogue import catalogue
+from headrace.adapters.feeds.declaration import FeedDeclaration, Publication
+from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.feeds.sample import SAMPLE_ROLES, SAMPLE_TIME_ZONE, SAMPLE_WINDOW
 from headrace.core import BadInput, Interval
 from headrace.energy import Feed

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from headrace.adapters.feeds import RecordedFeed, catalogue
+from headrace.adapters.feeds.catalogue import catalogue
 from headrace.adapters.feeds.inventory import Holding, inventory
+from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.feeds.sample import SAMPLE_ROLES, SAMPLE_TIME_ZONE, SAMPLE_WINDOW
 from headrace.core import BadInput, Interval
 from headrace.energy import Series

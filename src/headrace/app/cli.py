@@ -3,7 +3,9 @@
 Exit codes: 0 ok, 2 usage or bad input, 3 infeasible, 4 stale data, 5 refused. Every verb takes --json.
 """
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -40,6 +42,7 @@ def demo(*, out: Out = DEMO_OUT, json: Json = False) -> None:
 @app.command
 def replay(
     site: Path,
+    /,
     *,
     data: Data = None,
     out: Out = REPLAY_OUT,
@@ -69,6 +72,7 @@ def replay(
 @app.command
 def why(
     at: Annotated[str, Parameter(name="TIME", help="Any instant of the replay, ISO-8601 (local if no zone).")],
+    /,
     *,
     out: Out = DEMO_OUT,
     policy: Annotated[str, Parameter(help="Run to explain, by its label.")] = "rolling",
@@ -89,17 +93,17 @@ def report(*, out: Out = DEMO_OUT, json: Json = False) -> None:
 
 
 @app.command
-def check(site: Path, *, json: Json = False) -> None:
+def check(site: Path, /, *, json: Json = False) -> None:
     """Check a site file: every problem at once, with key, line and what to do."""
-    from headrace.app.verbs import run_check
+    from headrace.app.site_verbs import run_check
 
     run_check(site, as_json=json)
 
 
 @app.command
-def new(name: str, *, folder: Path = Path(), json: Json = False) -> None:
+def new(name: str, /, *, folder: Path = Path(), json: Json = False) -> None:
     """Write a commented site file to start from, and the schema that editors complete it with."""
-    from headrace.app.verbs import run_new
+    from headrace.app.site_verbs import run_new
 
     run_new(name, folder=folder, as_json=json)
 
@@ -107,7 +111,7 @@ def new(name: str, *, folder: Path = Path(), json: Json = False) -> None:
 @app.command
 def data(*, data: Data = None, json: Json = False) -> None:
     """List the recorded series that a data folder holds, with span, step and gaps."""
-    from headrace.app.verbs import run_data
+    from headrace.app.data_verbs import run_data
 
     run_data(data=data, as_json=json)
 
@@ -115,7 +119,7 @@ def data(*, data: Data = None, json: Json = False) -> None:
 @app.command
 def doctor(*, data: Data = None, json: Json = False) -> None:
     """Say what is installed, what is simulated, and what is missing."""
-    from headrace.app.verbs import run_doctor
+    from headrace.app.data_verbs import run_doctor
 
     run_doctor(data=data, as_json=json)
 
@@ -124,7 +128,8 @@ def doctor(*, data: Data = None, json: Json = False) -> None:
 def bench_dispatch(*, data: Data = None, json: Json = False) -> None:
     """Time the exact dispatch against PyPSA, linopy and warm HiGHS on the same windows."""
     from headrace.app.bench.dispatch import bench_dispatch, print_dispatch
-    from headrace.app.verbs import need_data, show
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
 
     show(bench_dispatch(need_data(data)), print_dispatch, as_json=json)
 
@@ -133,7 +138,8 @@ def bench_dispatch(*, data: Data = None, json: Json = False) -> None:
 def bench_value(*, data: Data = None, json: Json = False) -> None:
     """Measure what each policy captures of perfect foresight on real prices."""
     from headrace.app.bench.value import bench_value, print_value
-    from headrace.app.verbs import need_data, show
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
 
     show(bench_value(need_data(data)), print_value, as_json=json)
 
@@ -142,7 +148,8 @@ def bench_value(*, data: Data = None, json: Json = False) -> None:
 def bench_replay(*, data: Data = None, json: Json = False) -> None:
     """Time a year at five minutes, one policy, with its books and report."""
     from headrace.app.bench.replay import bench_replay, print_replay
-    from headrace.app.verbs import need_data, show
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
 
     show(bench_replay(need_data(data)), print_replay, as_json=json)
 
@@ -151,13 +158,26 @@ def main() -> None:
     """Run the command line; the one place where an expected failure becomes a message and an exit code."""
     try:
         app(exit_on_error=False, print_error=True)
+        sys.stdout.flush()
     except CycloptsError:
         sys.exit(ExitCode.BAD_INPUT)
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error}\n")
         sys.exit(error.exit_code)
     except BrokenPipeError:
+        _forget_output()  # the reader has seen enough, e.g. `| head`
         sys.exit(ExitCode.OK)
+    except OSError as error:
+        _forget_output()
+        place, what = error.filename or "standard output", error.strerror or error
+        sys.stderr.write(f"headrace: {place}: {what}. Check the name, your rights and the space there\n")
+        sys.exit(ExitCode.BAD_INPUT)
     except KeyboardInterrupt:
         sys.stderr.write("headrace: stopped; run again with --resume to go on\n")
         sys.exit(130)
+
+
+def _forget_output() -> None:
+    """Send what is still buffered nowhere, so that the interpreter does not fail on it once more as it ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

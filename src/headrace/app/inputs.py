@@ -1,19 +1,35 @@
-"""Read the series a site needs for a period, and refuse a period that its price does not cover."""
+"""Read the series a site needs for a period; refuse what cannot be: a period without prices, a value out of range."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Final
 
-from headrace.adapters.feeds import RecordedFeed
+import numpy as np
+
+from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.core import BadInput, Interval, iso
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.site import Site
 from headrace.energy import Series
 from headrace.loads.cooling import is_flat
 
-__all__ = ["check_period", "read_inputs"]
+__all__ = ["check_period", "read_inputs", "read_series"]
 
 LOOK_BACK: Final = timedelta(days=8)
 """How much of each series before the period forecasts may use: a week, and a day for late publication."""
+
+PRICES: Final = ("real_time", "day_ahead", "hub_real_time", "hub_day_ahead")
+
+PLAUSIBLE: Final = dict.fromkeys(PRICES, (-1e5, 1e5)) | {
+    "temperature": (-90.0, 60.0),
+    "bitcoin_price": (1e-6, 1e9),
+    "difficulty": (1.0, 1e24),
+    "block_reward": (0.0, 1e3),
+    "carbon": (0.0, 1e4),
+    "profile": (0.0, 1.1),
+    "demand": (0.0, 1e12),
+}
+"""Least and greatest value of a role, or of what a generator, agreement or service names, in the series' unit. Wide: no
+market, machine or weather on record comes near, so a value outside is another unit, or no measurement."""
 
 
 def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Interval) -> Inputs:
@@ -47,10 +63,17 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
         raise BadInput(f"feeds.{role}", "not declared", "Name a series for it in the site file's [feeds]")
 
     def read(role: str) -> Series | None:
-        return feed.series(role, wide) if role in declared and (role in needed or role in optional) else None
+        return read_series(feed, role, wide) if role in declared and (role in needed or role in optional) else None
 
     optional = {"day_ahead", "carbon"}
-    real_time = feed.series("real_time", wide)
+    real_time = read_series(feed, "real_time", wide)
+    if np.isnan(real_time.values[max(0, real_time.index(window.start_s)) :]).all():
+        raise BadInput(
+            f"feed 'real_time', {iso(window.start_s)} to {iso(window.end_s)}",
+            "every price of the period is missing",
+            "Choose a period that has prices with --from and --to",
+        )
+    demands = {service.demand for service in site.inference}
     return Inputs(
         real_time=real_time,
         day_ahead=read("day_ahead"),
@@ -59,17 +82,57 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
         difficulty=read("difficulty"),
         block_reward=read("block_reward"),
         carbon=read("carbon"),
-        profiles={role: feed.series(role, wide) for role in sorted(own)},
+        profiles={
+            role: read_series(feed, role, wide, "demand" if role in demands else "profile") for role in sorted(own)
+        },
     )
+
+
+def read_series(feed: RecordedFeed, role: str, window: Interval, kind: str = "") -> Series:
+    """Read one series and refuse values that cannot be.
+
+    Parameters
+    ----------
+    feed
+        Where series come from.
+    role
+        Feed role.
+    window
+        What to read.
+    kind
+        Entry of `PLAUSIBLE`; empty if the role is one.
+
+    Raises
+    ------
+    BadInput
+        If the series holds no value there, or one out of range; it names the first.
+    """
+    series = feed.series(role, window)
+    low, high = PLAUSIBLE[kind or role]
+    if np.isnan(series.values).all():
+        raise BadInput(
+            f"feed {role!r}, {iso(series.start_s)} to {iso(series.end_s)}",
+            f"no value at all in {series.source}",
+            "Choose another period or another series",
+        )
+    outside = np.flatnonzero((series.values < low) | (series.values > high))
+    if outside.size:
+        at_s = series.start_s + int(outside[0]) * series.step_s
+        raise BadInput(
+            f"feed {role!r} at {iso(at_s)}",
+            f"{series.values[outside[0]]:g} {series.unit} cannot be: between {low:g} and {high:g} was expected",
+            f"Correct {series.source}, or the feed's unit and scale",
+        )
+    return series
 
 
 def check_period(feed: RecordedFeed, site: Site, window: Interval) -> None:
     """Refuse a period outside the price's record, or one that starts or ends inside a settlement interval."""
     step_s = max(site.control_step_s, site.market.settlement_step_s)
-    for name, at_s in (("start", window.start_s), ("end", window.end_s)):
-        if at_s % step_s:
+    for name, at in (("start", window.start), ("end", window.end)):
+        if at.timestamp() % step_s:
             raise BadInput(
-                f"period {name} {iso(at_s)}",
+                f"period {name} {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
                 f"inside a settlement interval of {step_s // 60} minutes",
                 "Give a time on the interval's boundary",
             )

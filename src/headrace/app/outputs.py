@@ -9,7 +9,9 @@ report.html          the board's page
 journal/*.jsonl      every decision of every run (written while it runs)
 """
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,17 +21,24 @@ import polars as pl
 from headrace.adapters.store.books import write_books
 from headrace.core import BadInput, Interval
 from headrace.dispatch.site import Site
-from headrace.engine.atomic import replacing_file
+from headrace.engine.atomic import refused, replacing_file, sync_folder
 from headrace.engine.frames import statements_of
-from headrace.engine.results import DataGap, PolicyRun, ReplayResult
+from headrace.engine.results import LINES, DataGap, PolicyRun, ReplayResult
 from headrace.interfaces.beancount import beancount_text
 from headrace.interfaces.report.page import render
 from headrace.treasury import Entry, entry_of
 
-__all__ = ["BOOKS_OF", "check_writable", "file_name", "read_result", "write_outputs"]
+__all__ = ["BOOKS_OF", "file_name", "output_folder", "read_result", "write_outputs"]
 
 BOOKS_OF: Final = "rolling"
 """The run whose books are kept; without it, the first run's are."""
+
+
+RESULTS: Final = ("intervals", "settlements", "books.sqlite", "books.beancount", "report.html", "run.json")
+"""What `write_outputs` puts into the folder, in this order: a folder with run.json holds a finished replay."""
+
+INTERVAL_COLUMNS: Final = ("interval_start", "price", "price_seen", "bid", "ask", "mode")
+"""Columns without which no interval can be explained."""
 
 
 class RunTotals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,41 +73,62 @@ def file_name(label: str) -> str:
     return label.replace(", ", "-").replace(" ", "-")
 
 
-def check_writable(out: Path) -> None:
-    """Refuse an output folder that cannot be written, before any work is done.
+@contextmanager
+def output_folder(out: Path) -> Iterator[None]:
+    """Make the folder of a replay before any work is done; if the work fails and left nothing in it, take it away.
 
     Raises
     ------
     BadInput
         If the folder can't be made or written.
     """
-    with replacing_file(out / "run.probe") as working:
-        working.write_bytes(b"")
-    (out / "run.probe").unlink()
+    probe = out / ".probe.partial"
+    try:
+        made = [folder for folder in (out, *out.parents) if not folder.exists()]
+        out.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise refused(out, error) from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # a folder that holds something stays
+            for folder in (out / "journal", *made):
+                folder.rmdir()
+        raise
 
 
 def write_outputs(result: ReplayResult, out: Path) -> Path:
-    """Write everything but the journals; each file appears whole or not at all.
+    """Write everything but the journals, all of it or nothing: beside its place first, then renamed into it.
 
     Returns
     -------
     Path
         The report page.
+
+    Raises
+    ------
+    BadInput
+        If the folder can't be written or the disk is full; what was in the folder is then as it was.
     """
-    for run in result.runs:
-        for kind, frame in (("intervals", run.intervals), ("settlements", run.settlements)):
-            with replacing_file(out / kind / f"{file_name(run.label)}.parquet") as working:
-                frame.write_parquet(working, compression="zstd")
-    kept = next((run for run in result.runs if run.label == BOOKS_OF), result.runs[0])
-    write_books(out / "books.sqlite", _entries(result.site, kept))
-    with replacing_file(out / "books.beancount") as working, working.open("w", encoding="utf-8") as text:
-        text.writelines(beancount_text(_entries(result.site, kept), result.site))
-    with replacing_file(out / "run.json") as working:
-        working.write_bytes(msgspec.json.format(msgspec.json.encode(_run_file(result), order="deterministic")))
-    page = out / "report.html"
-    with replacing_file(page) as working:
-        working.write_text(render(result), encoding="utf-8")
-    return page
+    working = out / ".results.partial"
+    try:
+        shutil.rmtree(working, ignore_errors=True)
+        _write_all(result, working)
+        (out / "run.json").unlink(missing_ok=True)
+        for name in RESULTS:
+            _discard(out / name)
+            (working / name).rename(out / name)
+        _discard_journals(out / "journal", {file_name(run.label) for run in result.runs})
+        sync_folder(out)
+    except BadInput as error:
+        raise BadInput(error.where.replace(f"{working}", f"{out}"), error.found, error.do) from error
+    except OSError as error:
+        raise refused(out, error) from error
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+    return out / "report.html"
 
 
 def read_result(out: Path) -> ReplayResult:
@@ -107,26 +137,83 @@ def read_result(out: Path) -> ReplayResult:
     Raises
     ------
     BadInput
-        If the folder holds no replay, or one of another version.
+        If the folder holds no replay, one of another version, or a damaged one.
     """
+    path = out / "run.json"
     try:
-        file = msgspec.json.decode((out / "run.json").read_bytes(), type=RunFile)
-        runs = tuple(
-            PolicyRun(
-                **msgspec.structs.asdict(totals),
-                intervals=pl.read_parquet(out / "intervals" / f"{file_name(totals.label)}.parquet"),
-                settlements=pl.read_parquet(out / "settlements" / f"{file_name(totals.label)}.parquet"),
-            )
-            for totals in file.runs
-        )
-    except FileNotFoundError as error:
+        file = msgspec.json.decode(path.read_bytes(), type=RunFile)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BadInput(
-            str(out), "holds no finished replay", "Run `headrace replay SITE.toml --out` there first"
+            str(out), "holds no finished replay", f"Run `headrace replay SITE.toml --out {out}`, or name its folder"
         ) from error
+    except OSError as error:
+        raise BadInput(str(path), f"can't be read: {error.strerror}", "Run the replay again") from error
     except msgspec.MsgspecError as error:
-        raise BadInput(str(out / "run.json"), f"is of another version: {error}", "Run the replay again") from error
+        raise BadInput(str(path), f"is damaged or of another version: {error}", "Run the replay again") from error
+    if not file.runs:
+        raise BadInput(str(path), "names no run", "Run the replay again")
+    rows = file.window.steps(file.site.control_step_s)
+    runs = tuple(
+        PolicyRun(
+            **msgspec.structs.asdict(totals),
+            intervals=_read_frame(out / "intervals" / f"{file_name(totals.label)}.parquet", INTERVAL_COLUMNS, rows),
+            settlements=_read_frame(out / "settlements" / f"{file_name(totals.label)}.parquet", LINES, None),
+        )
+        for totals in file.runs
+    )
     fields = {name: getattr(file, name) for name in ("site", "window", "gaps", "notes", "sources", "meta")}
     return ReplayResult(runs=runs, **fields)
+
+
+def _write_all(result: ReplayResult, folder: Path) -> None:
+    for run in result.runs:
+        for kind, frame in (("intervals", run.intervals), ("settlements", run.settlements)):
+            _write_frame(frame, folder / kind / f"{file_name(run.label)}.parquet")
+    kept = next((run for run in result.runs if run.label == BOOKS_OF), result.runs[0])
+    write_books(folder / "books.sqlite", _entries(result.site, kept))
+    with replacing_file(folder / "books.beancount") as working, working.open("w", encoding="utf-8") as text:
+        text.writelines(beancount_text(_entries(result.site, kept), result.site))
+    with replacing_file(folder / "report.html") as working:
+        working.write_text(render(result), encoding="utf-8")
+    with replacing_file(folder / "run.json") as working:
+        working.write_bytes(msgspec.json.format(msgspec.json.encode(_run_file(result), order="deterministic")))
+
+
+def _write_frame(frame: pl.DataFrame, path: Path) -> None:
+    try:
+        with replacing_file(path) as working:
+            frame.write_parquet(working, compression="zstd")
+    except pl.exceptions.PolarsError as error:  # how polars reports a full disk
+        raise BadInput(
+            str(path), f"can't be written: {error}", "Free space on that disk or name another folder, then run again"
+        ) from error
+
+
+def _read_frame(path: Path, columns: tuple[str, ...], rows: int | None) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise BadInput(str(path), f"is missing or damaged: {error}", "Run the replay again") from error
+    absent = [name for name in columns if name not in frame.columns]
+    if absent or (rows is not None and frame.height != rows):
+        found = f"has no column {absent[0]}" if absent else f"holds {frame.height} intervals, the replay has {rows}"
+        raise BadInput(str(path), found, "Run the replay again")
+    return frame
+
+
+def _discard(path: Path) -> None:
+    """Remove a file or folder of an earlier run, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _discard_journals(folder: Path, kept: set[str]) -> None:
+    """Remove the journals of earlier runs that this replay did not make."""
+    for path in folder.glob("*.jsonl"):
+        if path.stem not in kept:
+            path.unlink()
 
 
 def _run_file(result: ReplayResult) -> RunFile:

@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from headrace.adapters.feeds import RecordedFeed
+from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.sitefile import LoadedSite
-from headrace.app.inputs import check_period, read_inputs
-from headrace.core import BadInput, Interval, content_id, iso
+from headrace.app.inputs import check_period, read_inputs, read_series
+from headrace.core import BadInput, ExitCode, HeadraceError, Interval, content_id, iso
 from headrace.dispatch.inputs import Inputs, in_time
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Proposal, Rolling
@@ -27,7 +27,7 @@ from headrace.settlement import MeteredInterval, Statement
 from headrace.settlement.metering import ControlReading
 from headrace.sim.campus import Campus
 
-__all__ = ["HEADLINE", "SENSITIVITIES", "Variant", "prepare", "replay"]
+__all__ = ["HEADLINE", "NO_BOUND", "SENSITIVITIES", "NoBound", "Variant", "prepare", "replay"]
 
 HEADLINE: Final = ("always-on", "desk", "rolling", "bound")
 """Policies of every headline, in order."""
@@ -35,8 +35,17 @@ HEADLINE: Final = ("always-on", "desk", "rolling", "bound")
 SENSITIVITIES: Final = ("rolling, price known", "rolling, no battery", "rolling, hub price")
 """Labelled runs beside the headline; the last only where the site file declares a hub's series."""
 
+NO_BOUND: Final = "No bound"
+"""How the note begins that says why a replay has none."""
+
 Progress = Callable[[str], Tick]
 """Given a run's label, makes its progress callback."""
+
+
+class NoBound(HeadraceError):
+    """The bound was asked for and does not exist: no plan, even with hindsight, serves the firm load."""
+
+    exit_code = ExitCode.INFEASIBLE
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -94,6 +103,8 @@ def replay(
     ------
     BadInput
         If the period or the data can't be used, or a journal can't be written or belongs to another run.
+    NoBound
+        If there is no run to hand back: the bound alone was asked for and does not exist.
     """
     window = window or loaded.window
     if window is None:
@@ -108,8 +119,8 @@ def replay(
         if variant is None:
             continue
         policy = _policy(label, variant)
-        if policy is None:
-            notes.append("No bound: with perfect foresight the firm load still exceeds what the site can be given.")
+        if isinstance(policy, Infeasible):
+            notes.insert(0, _no_bound(policy, variant))
             continue
         header = _header(loaded, label, window, digest)
         records = run_policy(
@@ -128,6 +139,9 @@ def replay(
                 variant.model, variant.truth, records, policy=policy.name, label=label, is_headline=label in HEADLINE
             )
         )
+    if not runs:
+        raise NoBound(notes[0])
+    notes[:0] = [note for run in runs if (note := _shed_note(run, loaded.site.control_step_s))]
     return ReplayResult(
         site=loaded.site,
         window=window,
@@ -175,15 +189,19 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
                 return None
             start = window.start_s - base.inputs.real_time.start_s
             wide = Interval.from_epoch(window.start_s - start, window.end_s)
-            ahead = feed.series("hub_day_ahead", wide) if "hub_day_ahead" in loaded.feeds else base.inputs.day_ahead
-            inputs = msgspec.structs.replace(base.inputs, real_time=feed.series("hub_real_time", wide), day_ahead=ahead)
+            ahead = (
+                read_series(feed, "hub_day_ahead", wide) if "hub_day_ahead" in loaded.feeds else base.inputs.day_ahead
+            )
+            inputs = msgspec.structs.replace(
+                base.inputs, real_time=read_series(feed, "hub_real_time", wide), day_ahead=ahead
+            )
             return Variant(model=base.model, inputs=inputs, truth=truth_of(base.model, inputs, window))
         case _:
             return base
 
 
-def _policy(label: str, variant: Variant) -> Policy | None:
-    """The rule that a run's label names; None if a bound does not exist."""
+def _policy(label: str, variant: Variant) -> Policy | Infeasible:
+    """The rule that a run's label names, or why there is no bound."""
     match label.partition(",")[0]:
         case "always-on":
             return AlwaysOn()
@@ -194,7 +212,7 @@ def _policy(label: str, variant: Variant) -> Policy | None:
         case "bound":
             problem = variant.truth.problem
             plan = solve(problem)
-            return None if isinstance(plan, Infeasible) else Bound(problem, plan, variant.truth.window.start_s)
+            return plan if isinstance(plan, Infeasible) else Bound(problem, plan, variant.truth.window.start_s)
         case _:
             known = ", ".join(HEADLINE + SENSITIVITIES)
             raise BadInput(f"policy {label!r}", "unknown", f"Choose from: {known}")
@@ -213,6 +231,28 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
         notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")
     notes += [f"{role}: {feed.declaration(role).note}" for role in sorted(loaded.feeds) if feed.declaration(role).note]
     return notes
+
+
+def _no_bound(found: Infeasible, variant: Variant) -> str:
+    clash = found.clash
+    at = iso(variant.truth.window.start_s + clash.step * variant.model.site.control_step_s)
+    return (
+        f"{NO_BOUND}: even with perfect foresight the firm load cannot be served at {at}: it needs {clash.need_mw:.2f} "
+        f"MW and the site can be given {clash.have_mw:.2f} MW ({', '.join(clash.limits)}). "
+        "Raise that limit, or let fewer firm GPUs."
+    )
+
+
+def _shed_note(run: PolicyRun, step_s: int) -> str:
+    """How much firm load a run did not serve, and since when; empty if it served all of it."""
+    shed = run.intervals.filter(run.intervals["shed_mw"] > 0.0)
+    if shed.is_empty():
+        return ""
+    lost_mwh = sum(shed["shed_mw"]) * step_s / 3600.0
+    return (
+        f"FIRM LOAD NOT SERVED by {run.label}: {lost_mwh:,.2f} MWh in {len(shed):,} control intervals, first at "
+        f"{shed['interval_start'][0]:%Y-%m-%dT%H:%MZ}; tenants are owed the credits."
+    )
 
 
 def _digest(inputs: Inputs) -> str:

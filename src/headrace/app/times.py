@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from headrace.adapters.sitefile import LoadedSite
-from headrace.core import BadInput, Interval
+from headrace.core import BadInput, Interval, epoch_s, iso
 
 __all__ = ["instant", "period"]
 
@@ -15,15 +15,15 @@ def instant(text: str, time_zone: str) -> datetime:
     Raises
     ------
     BadInput
-        If it is no time.
+        If it is no time, or a local one that the clock skips or shows twice.
     """
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (at if at.tzinfo else _local(at, ZoneInfo(time_zone), text)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadInput(
-            f"time {text!r}", "not ISO-8601", "Write 2024-11-17 or 2024-11-17T18:05 or ...T18:05Z"
+            f"time {text!r}", "not an ISO-8601 time", "Write 2024-11-17 or 2024-11-17T18:05 or ...T18:05Z"
         ) from error
-    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
 
 
 def period(loaded: LoadedSite, start: str | None, end: str | None) -> Interval | None:
@@ -38,10 +38,30 @@ def period(loaded: LoadedSite, start: str | None, end: str | None) -> Interval |
         return None
     zone = loaded.site.time_zone
     declared = loaded.window
-    first = instant(start, zone) if start else (declared.start if declared else None)
-    last = instant(end, zone) if end else (declared.end if declared else None)
+    first = instant(start, zone) if start is not None else (declared.start if declared else None)
+    last = instant(end, zone) if end is not None else (declared.end if declared else None)
     if first is None or last is None:
         raise BadInput(str(loaded.path), "no [replay] period to complete", "Give both --from and --to")
     if last <= first:
-        raise BadInput("--from and --to", f"the period ends at {last}, not after {first}", "Give a later --to")
+        raise BadInput(
+            "--from and --to",
+            f"the period ends at {iso(epoch_s(last))}, not after {iso(epoch_s(first))}",
+            "Give a later --to",
+        )
     return Interval(start=first, end=last)
+
+
+def _local(at: datetime, zone: ZoneInfo, text: str) -> datetime:
+    """A wall time in its zone, if the clock there shows it once."""
+    first, second = (at.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    before, after = first.utcoffset(), second.utcoffset()
+    if before == after:
+        return first
+    skipped = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != at
+    shown = "the clock skips it" if skipped else "the clock shows it twice"
+    first, second = first.astimezone(UTC), second.astimezone(UTC)
+    raise BadInput(
+        f"time {text!r} in {zone.key}",
+        f"{shown} as daylight saving time {'begins' if skipped else 'ends'}",
+        f"Write it with its offset, or in UTC: {first:%Y-%m-%dT%H:%MZ} or {second:%Y-%m-%dT%H:%MZ}",
+    )

@@ -6,7 +6,7 @@ A reader, a crash or a full disk meets the old content or the new, never a mixtu
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headrace.core import BadInput
@@ -102,11 +102,9 @@ def _sync_file(path: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove a working file or folder, if it is there; a path that can't exist has nothing to remove."""
-    try:
+    """Remove a working file or folder, if it is there and can be: the error that brought us here is the one to tell."""
+    with suppress(OSError):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    except NotADirectoryError:
-        return

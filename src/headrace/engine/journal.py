@@ -14,6 +14,7 @@ many cycles it expects.
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -123,12 +124,14 @@ class JournalWriter:
         """Write what is pending and make it survive a power cut."""
         unwritten = memoryview(b"".join(self._pending))
         self._pending.clear()
+        whole_bytes = 0
         try:
+            whole_bytes = self._path.stat().st_size
             while unwritten:
                 unwritten = unwritten[self._file.write(unwritten) :]
             os.fsync(self._file.fileno())
         except OSError as error:
-            self._file.close()
+            self._cut(whole_bytes)
             raise refused(self._path, error) from error
 
     def close(self) -> None:
@@ -144,6 +147,14 @@ class JournalWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _cut(self, whole_bytes: int) -> None:
+        """Leave whole lines only, and no file without one: `recover` would do so too."""
+        with suppress(OSError):
+            self._file.truncate(whole_bytes)
+            if not whole_bytes:
+                self._path.unlink()
+        self._file.close()
 
     def _start(self, header: JournalHeader) -> None:
         encoded = _encode(header)

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from headrace.core import BadInput
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.policies import Policy, Sight
 from headrace.dispatch.uses import SiteModel
@@ -65,7 +66,7 @@ def run_policy(
         recovered = recover(journal, header)
         decoder = msgspec.json.Decoder(CycleRecord)
         for position, line in enumerate(recovered.records):
-            record = decoder.decode(line)
+            record = _decoded(decoder, line, journal, position + 2)
             state.absorb(record, months[position])
             records.append(record)
     site_devices = devices(state.stored_mwh)
@@ -83,6 +84,15 @@ def run_policy(
             writer.close()
     tick(len(records), len(months))
     return records
+
+
+def _decoded(decoder: msgspec.json.Decoder[CycleRecord], line: bytes, journal: Path, number: int) -> CycleRecord:
+    try:
+        return decoder.decode(line)
+    except msgspec.MsgspecError as error:
+        raise BadInput(
+            f"{journal} line {number}", f"the record is of another format: {error}", "Run again without --resume"
+        ) from error
 
 
 def _cycles(

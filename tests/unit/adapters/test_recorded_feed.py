@@ -10,9 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from headrace.adapters.feeds import FeedDeclaration, Publication, RecordedFeed, catalogue
+from headrace.adapters.feeds.catalogue import catalogue
+from headrace.adapters.feeds.declaration import FeedDeclaration, Publication
 from headrace.adapters.feeds.inventory import inventory
 from headrace.adapters.feeds.publication import known_s
+from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.core import BadInput, Interval
 
 START = datetime(2024, 3, 4, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from headrace.adapters.feeds import FeedDeclaration
+from headrace.adapters.feeds.declaration import FeedDeclaration
 from headrace.adapters.sitefile import SiteFileError, load_site, new_site_text, parse_site, site_schema
 from headrace.adapters.sitefile.asics import asic_models
 from headrace.core import Currency

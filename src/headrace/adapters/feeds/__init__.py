@@ -1,7 +1,4 @@
-"""Recorded feeds: files on disk, columns mapped by declaration."""
+"""Recorded feeds: files on disk, columns mapped by declaration.
 
-from headrace.adapters.feeds.catalogue import catalogue
-from headrace.adapters.feeds.declaration import FeedDeclaration, Publication
-from headrace.adapters.feeds.recorded import RecordedFeed
-
-__all__ = ["FeedDeclaration", "Publication", "RecordedFeed", "catalogue"]
+Reading a site file needs the catalogue alone, so nothing is imported here: `recorded` brings the table reader with it.
+"""

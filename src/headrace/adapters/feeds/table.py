@@ -67,7 +67,7 @@ def _read_file(where: str, declaration: FeedDeclaration, path: Path) -> Table:
     try:
         rows = frame.select(pl.col(declaration.time).alias(TIME), *numbers).collect()
     except pl.exceptions.PolarsError as error:
-        raise BadInput(where, f"can't be read ({error})", "Check that the file is whole") from error
+        raise BadInput(where, f"can't be read ({_first_line(error)})", "Check that the file is whole") from error
     if not len(rows):
         kept = ", ".join(f"{column} = {text!r}" for column, text in declaration.where.items())
         raise BadInput(where, f"no row{f' with {kept}' if kept else ''}", "Check the file and the feed's `where`")
@@ -94,14 +94,19 @@ def _scan(where: str, path: Path) -> pl.LazyFrame:
             case _:
                 raise BadInput(where, f"unknown kind of file {path.suffix!r}", "Use .parquet or .csv")
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadInput(where, f"can't be read ({error})", "Check that the file is whole") from error
+        raise BadInput(where, f"can't be read ({_first_line(error)})", "Check that the file is whole") from error
+
+
+def _first_line(error: Exception) -> str:
+    """What polars says, without the rows it quotes and the options it advises."""
+    return str(error).partition("\n")[0][:200]
 
 
 def _check_columns(where: str, declaration: FeedDeclaration, frame: pl.LazyFrame) -> None:
     try:
         there = frame.collect_schema().names()
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadInput(where, f"can't be read ({error})", "Check that the file is whole") from error
+        raise BadInput(where, f"can't be read ({_first_line(error)})", "Check that the file is whole") from error
     asked = [declaration.time, *declaration.columns, *declaration.where]
     for column in [*asked, declaration.divide_by] if declaration.divide_by else asked:
         if column not in there:
@@ -112,6 +117,8 @@ def _check_columns(where: str, declaration: FeedDeclaration, frame: pl.LazyFrame
 def _numbers(where: str, rows: pl.DataFrame, column: str, times_s: NDArray[np.int64]) -> NDArray[np.float64]:
     """One column as float64, NaN where missing; text that is no number is refused with its time."""
     raw = rows.get_column(column)
+    if not (raw.dtype.is_numeric() or raw.dtype in {pl.String, pl.Null}):
+        raise BadInput(where, f"column {column!r} holds {raw.dtype}, not numbers", "Name a column of numbers")
     if raw.dtype == pl.String:
         raw = raw.str.strip_chars().replace("", None)
     number = raw.cast(pl.Float64, strict=False)
@@ -129,7 +136,8 @@ def _times_s(where: str, declaration: FeedDeclaration, column: pl.Series) -> NDA
     micros = _micros(where, declaration, column)
     if micros.null_count():
         row = int(micros.is_null().arg_true()[0])
-        raise BadInput(f"{where}, data row {row + 1}", f"{declaration.time} is {column[row]!r}", TIME_FORM)
+        form = "Give seconds from the trace's start" if declaration.is_undated else TIME_FORM
+        raise BadInput(f"{where}, data row {row + 1}", f"{declaration.time} is {column[row]!r}", form)
     times_us = micros.to_numpy().astype(np.int64)
     steps_us = np.diff(times_us)
     if (steps_us <= 0).any():

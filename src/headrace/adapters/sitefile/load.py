@@ -59,10 +59,11 @@ def load_site(path: Path) -> LoadedSite:
         If the file can't be read or isn't a site file; it names every problem with its key and line.
     """
     try:
-        size = path.stat().st_size
-        if size > FILE_MAX_BYTES:
-            raise _unreadable(path, f"is {size} bytes long, a site file has at most {FILE_MAX_BYTES}")
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:
+            content = file.read(FILE_MAX_BYTES + 1)
+        if len(content) > FILE_MAX_BYTES:
+            raise _unreadable(path, f"is longer than {FILE_MAX_BYTES} bytes, the most that a site file has")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise _unreadable(path, f"can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -100,6 +101,8 @@ def parse_site(text: str, path: Path) -> LoadedSite:
 def _parsed(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
+    except RecursionError as error:
+        raise _unreadable(path, "is nested too deeply to read") from error
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         at = re.search(r"\(at line (\d+), column (\d+)\)", message)
