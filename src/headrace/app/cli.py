@@ -70,18 +70,27 @@ def replay(
 
 
 @app.command
+def reproduce(site: Path, /, *, data: Data = None, out: Out = REPLAY_OUT, json: Json = False) -> None:
+    """Run the journals of a finished replay again and compare them byte for byte; nothing in the folder changes."""
+    from headrace.app.reproducing import run_reproduce
+
+    run_reproduce(site, data=data, out=out, as_json=json)
+
+
+@app.command
 def why(
     at: Annotated[str, Parameter(name="TIME", help="Any instant of the replay, ISO-8601 (local if no zone).")],
     /,
     *,
     out: Out = DEMO_OUT,
     policy: Annotated[str, Parameter(help="Run to explain, by its label.")] = "rolling",
+    picture: Annotated[Path | None, Parameter(help="Also draw the ladder into this SVG file.")] = None,
     json: Json = False,
 ) -> None:
     """Explain one interval of a finished replay: the ladder, what binds, and what the next MWh is worth."""
     from headrace.app.verbs import run_why
 
-    run_why(at, out=out, label=policy, as_json=json)
+    run_why(at, out=out, label=policy, picture=picture, as_json=json)
 
 
 @app.command

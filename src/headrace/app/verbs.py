@@ -12,9 +12,11 @@ from headrace.app.printing import console, print_json
 from headrace.app.replaying import HEADLINE, NO_BOUND, SENSITIVITIES, NoBound, replay
 from headrace.app.times import instant, period
 from headrace.core import BadInput, Interval
+from headrace.engine.atomic import replacing_file
 from headrace.engine.results import ReplayResult
 from headrace.interfaces.moments import ladder_at
 from headrace.interfaces.report.figures import board_json
+from headrace.interfaces.report.standalone import ladder_svg
 from headrace.interfaces.terminal import gaps_table, ladder_table, policy_table, replay_progress
 
 __all__ = ["run_demo", "run_replay", "run_report", "run_why"]
@@ -53,7 +55,7 @@ def run_replay(
     _replay(loaded, data, window, labels, out=out, resume=resume, as_json=as_json)
 
 
-def run_why(at: str, *, out: Path, label: str, as_json: bool) -> None:
+def run_why(at: str, *, out: Path, label: str, picture: Path | None, as_json: bool) -> None:
     """Explain one interval of a finished replay."""
     result = read_result(out)
     try:
@@ -62,6 +64,9 @@ def run_why(at: str, *, out: Path, label: str, as_json: bool) -> None:
         labels = "; ".join(run.label for run in result.runs)
         raise BadInput(f"--policy {label!r}", "not in this replay", f"Choose from: {labels}") from error
     ladder = ladder_at(result.site, run, instant(at, result.site.time_zone))
+    if picture is not None:
+        with replacing_file(picture) as working:
+            working.write_text(ladder_svg(result.site, ladder), encoding="utf-8")
     if as_json:
         print_json(msgspec.to_builtins(ladder))
         return
