@@ -21,7 +21,7 @@ __all__ = ["REFERENCE_TEMP_C", "Outlook", "expected"]
 Floats = NDArray[np.float64]
 
 PRICE_FADE_S: Final = 3600.0
-"""A price's deviation from day-ahead fades with one hour (CONTRACTS: policy `rolling`)."""
+"""A price's deviation from day-ahead fades with one hour."""
 
 WEATHER_FADE_S: Final = 6 * 3600.0
 """A temperature's deviation from yesterday's fades with six hours."""

@@ -1,6 +1,6 @@
 """What power is available and what it costs: connection, market, tariff, battery, generation, series, forecasts.
 
-In: recorded or live series through the `Feed` door. Out: what could be known at a time, and forecasts made from only that.
+In: recorded or live series through the `Feed` door. Out: what could be known at a time, and forecasts made from that.
 """
 
 from headrace.energy.ports import Feed

@@ -1,7 +1,7 @@
 """What joins the site to energy: connection, market, tariff, battery, generators, power purchase agreements.
 
-Money is in the site's own currency: `_ccy` stands for it in field names inside the rooms (one site has one currency, and
-`Site.currency` names it); what people read carries the real code (`bid_usd_per_mwh`, `bid_eur_per_mwh`).
+Money is in the site's own currency: `_ccy` stands for it in field names inside the rooms (one site has one currency,
+and `Site.currency` names it); what people read carries the real code (`bid_usd_per_mwh`, `bid_eur_per_mwh`).
 """
 
 import msgspec

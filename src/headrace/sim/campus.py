@@ -169,7 +169,9 @@ class Campus:
             "requests_asked": tuple(asked),
             "work_ph": tuple(round(phs * step_s) for phs in hashed),
             "heat_wh": self._heat(t, by_load, served),
-            "ppa_wh": tuple(self._wh(p.capacity_mw * ratio) for p, ratio in zip(site.ppas, self._ppa[t].tolist(), strict=True)),
+            "ppa_wh": tuple(
+                self._wh(p.capacity_mw * ratio) for p, ratio in zip(site.ppas, self._ppa[t].tolist(), strict=True)
+            ),
         }
 
     def _heat(self, t: int, by_load: dict[tuple[UseKind, int], float], served: float) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 PUBLISHED_HOUR: Final = 13
 PUBLISHED_MINUTE: Final = 30
-"""Local time at which the next local day's day-ahead prices are out (CONTRACTS: policy `rolling`)."""
+"""Local time at which the next local day's day-ahead prices are out."""
 
 ERCOT_POINTS: Final = ("hb_north", "hb_west", "hb_houston", "hb_south", "hb_pan", "lz_west", "lz_north")
 ERCOT_YEARS: Final = (2020, 2021, 2022, 2023, 2024)
