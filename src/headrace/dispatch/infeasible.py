@@ -70,7 +70,8 @@ def explain_infeasible(problem: Problem) -> Infeasible:
     first = max(0, clash.step + 1 - STEPS_MAX)
     window = _cut(problem, first, min(problem.steps, first + STEPS_MAX), float(most_mwh[first]))
     limits = _shortage_limits(window) if is_short else _surplus_limits(window)
-    relaxations = sorted((_relax(window, elastic) for elastic in limits), key=lambda way: (way.cost_ccy, way.limit))
+    ways = [_relax(window, elastic) for elastic in limits]
+    relaxations = sorted(ways, key=lambda way: (np.inf if way.cost_ccy is None else way.cost_ccy, way.limit))
     return Infeasible(clash=clash, relaxations=tuple(relaxations))
 
 
@@ -237,7 +238,7 @@ def _relax(problem: Problem, elastic: _Elastic) -> Relaxation:
         model.add_terms("storage", model.columns["breach"], elastic.store)
     column = run(model)
     if column is None:
-        return Relaxation(limit=elastic.limit, worst_mw=np.inf, energy_mwh=np.inf, cost_ccy=np.inf)
+        return Relaxation(limit=elastic.limit, worst_mw=None, energy_mwh=None, cost_ccy=None)
     breach_mw = np.maximum(column[model.columns["breach"]], 0.0)
     return Relaxation(
         limit=elastic.limit,

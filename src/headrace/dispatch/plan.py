@@ -39,11 +39,12 @@ class Relaxation(msgspec.Struct, frozen=True, kw_only=True):
 
     limit: str
     """What would have to give: "import limit", "firm load", "discharge power", "stored energy", ..."""
-    worst_mw: float
-    """Largest amount by which it would have to give in one step, MW; inf if relaxing it alone cannot help."""
-    energy_mwh: float
+    worst_mw: float | None
+    """Largest amount by which it would have to give in one step, MW; None, like the next two, if relaxing it alone
+    cannot help (an infinite float would not survive the journal)."""
+    energy_mwh: float | None
     """Total over the horizon, MWh."""
-    cost_ccy: float
+    cost_ccy: float | None
     """What the plan loses against no shortage at all: energy bought above the limit, firm load not served ..."""
 
 

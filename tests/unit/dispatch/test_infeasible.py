@@ -33,9 +33,10 @@ def test_each_way_out_states_what_it_takes():
     assert ways["firm load"].energy_mwh == pytest.approx(3.0)
     assert ways["firm load"].cost_ccy == pytest.approx(3.0 * 300.0)
     assert ways["stored energy"].energy_mwh == pytest.approx(3.0)
-    assert ways["discharge power"].worst_mw == np.inf
+    assert ways["discharge power"].worst_mw is None
     costs = [way.cost_ccy for way in solve(problem).relaxations]
-    assert costs == sorted(costs)
+    assert costs[-1] is None
+    assert costs[:-1] == sorted(costs[:-1])
 
 
 def test_a_site_without_battery_lacks_what_import_and_generation_do_not_give():
@@ -82,5 +83,5 @@ def test_every_random_clash_lacks_something_and_has_a_way_out_or_says_none():
         if isinstance(answer, Infeasible):
             seen += 1
             assert answer.clash.have_mw < answer.clash.need_mw, f"seed {seed}"
-            assert all(way.energy_mwh > 0.0 for way in answer.relaxations), f"seed {seed}"
+            assert all(way.energy_mwh is None or way.energy_mwh > 0.0 for way in answer.relaxations), f"seed {seed}"
     assert seen > 5
