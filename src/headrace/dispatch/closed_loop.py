@@ -21,12 +21,24 @@ from numpy.typing import NDArray
 from headrace.core import require
 from headrace.dispatch.arrays import battery_row
 from headrace.dispatch.kernel.loop import PriceArrays, RunArrays, SiteArrays, always_on, desk, rolling
+from headrace.dispatch.kernel.water_loop import FitArrays, stochastic
 from headrace.dispatch.outlook import PRICE_FADE_S, WEATHER_FADE_S
 from headrace.dispatch.policies.rolling import FINE_S, HORIZON_S
+from headrace.dispatch.policies.stochastic import CELLS
+from headrace.dispatch.price_state import DAYS_MOST, REFIT_S, PriceStates, fit_states
 from headrace.dispatch.problem import Problem
 from headrace.energy import Battery
 
-__all__ = ["LoopPrices", "LoopRun", "LoopSite", "loop_problem", "run_always_on", "run_desk", "run_rolling"]
+__all__ = [
+    "LoopPrices",
+    "LoopRun",
+    "LoopSite",
+    "loop_problem",
+    "run_always_on",
+    "run_desk",
+    "run_rolling",
+    "run_stochastic",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,6 +88,9 @@ class LoopPrices(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """How many leading day-ahead prices are known at the start of each step, shape (T,)."""
     day_start_steps: Ints
     """First step of each local day, and T last."""
+    past_deviation_ccy_per_mwh: Floats = msgspec.field(default_factory=lambda: np.empty(0))
+    """Settled less day-ahead price of the steps before the first, the newest last; whole hours of them, NaN where
+    missing."""
 
 
 class LoopRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -152,6 +167,55 @@ def run_rolling(site: LoopSite, prices: LoopPrices, *, until: int | None = None)
     )
     require(stopped < 0, f"the firm load must fit under the import limit in every step, but not in step {stopped}")
     return LoopRun(**arrays._asdict())
+
+
+def run_stochastic(site: LoopSite, prices: LoopPrices, *, until: int | None = None) -> LoopRun:
+    """Policy `stochastic`: each step against the expected worth of what it leaves in store; `rolling` before any fit.
+
+    Parameters
+    ----------
+    site, prices
+        The site and what energy costs.
+    until
+        Run only this many steps of the period; None for all.
+    """
+    steps = site.steps if until is None else until
+    first, fits = _fits(site, prices, steps)
+    arrays = _blank(site, steps)
+    parts = _site_arrays(site), _price_arrays(prices)
+    stopped = rolling(*parts, FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, first, arrays)
+    if fits is not None and stopped < 0:
+        stopped = stochastic(*parts, fits, HORIZON_S, CELLS, PRICE_FADE_S, WEATHER_FADE_S, first, steps, arrays)
+    require(stopped < 0, f"the firm load must fit under the import limit in every step, but not in step {stopped}")
+    return LoopRun(**arrays._asdict())
+
+
+def _fits(site: LoopSite, prices: LoopPrices, steps: int) -> tuple[int, FitArrays | None]:
+    """First step with a chain (`steps` if there is none), and the chains, each from what was settled before it."""
+    step_s = round(site.step_h * 3600.0)
+    past = len(prices.past_deviation_ccy_per_mwh)
+    deviation = np.concatenate(
+        (prices.past_deviation_ccy_per_mwh, prices.settled_ccy_per_mwh - prices.day_ahead_ccy_per_mwh)
+    )
+    span = DAYS_MOST * 86_400 // step_s
+    found: list[PriceStates] = []
+    of_step = np.zeros(steps, np.int64)
+    begin = steps
+    for t in range(0, steps, REFIT_S // step_s):
+        known = past + max(t - prices.late_steps, 0)
+        from_step = max(known - span, 0)
+        states = fit_states(deviation[from_step:known], (from_step - past) * step_s, step_s)
+        if states is not None:
+            found.append(states)
+            begin = min(begin, t)
+            of_step[t:] = len(found) - 1
+    if not found:
+        return steps, None
+    return begin, FitArrays(
+        np.stack([states.deviation_ccy_per_mwh for states in found]),
+        np.stack([states.transition for states in found]),
+        of_step,
+    )
 
 
 def loop_problem(

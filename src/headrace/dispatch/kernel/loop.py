@@ -19,7 +19,20 @@ from headrace.dispatch.kernel.tolerance import AT_MW
 from headrace.dispatch.kernel.whole import pack_blocks
 from headrace.energy.forecast_kernel import fill_forecast
 
-__all__ = ["PriceArrays", "RunArrays", "SiteArrays", "always_on", "desk", "rolling"]
+__all__ = [
+    "PriceArrays",
+    "RunArrays",
+    "SiteArrays",
+    "Window",
+    "always_on",
+    "blank_window",
+    "desk",
+    "forecast_price",
+    "forecast_pue",
+    "lay_out",
+    "realise",
+    "rolling",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -103,7 +116,7 @@ def always_on(site: SiteArrays, prices: PriceArrays, until: int, run: RunArrays)
     for t in range(until):
         for n in range(uses):
             wish[n] = site.use_it_max_mw[n] * site.pue[t]
-        _realise(site, prices.settled[t], t, wish, 0.0, 0.0, run)
+        realise(site, prices.settled[t], t, wish, 0.0, 0.0, run)
 
 
 @njit(cache=True, error_model="numpy")
@@ -143,14 +156,14 @@ def desk(
     longest = 0
     for day in range(len(day_start_steps) - 1):
         longest = max(longest, day_start_steps[day + 1] - day_start_steps[day])
-    window = _window(longest, uses)
+    window = blank_window(longest, uses)
     day = 0
     for t in range(until):
         if day < len(day_start_steps) - 1 and t == day_start_steps[day]:
             _day_path(site, prices, t, day_start_steps[day + 1], run.stored_mwh[t], pue_fade_s, window, path)
             day += 1
         now[0] = t * site.step_s
-        _forecast_price(site, prices, t, now, price_fade_s, seen)
+        forecast_price(site, prices, t, now, price_fade_s, seen)
         for n in range(uses):
             pays = site.use_known[n, t] / site.pue[t] > seen[0] + site.import_adder
             if pays != is_on[n] and t - switched[n] >= hold_steps:
@@ -160,7 +173,7 @@ def desk(
         rate = (path[t + 1] - run.stored_mwh[t]) * 3600.0 / site.step_s
         charge = min(rate / site.battery[2], site.battery[0]) if rate >= 0.0 else 0.0
         discharge = min(-rate * site.battery[3], site.battery[1]) if rate < 0.0 else 0.0
-        _realise(site, prices.settled[t], t, wish, charge, discharge, run)
+        realise(site, prices.settled[t], t, wish, charge, discharge, run)
 
 
 @njit(cache=True, error_model="numpy")
@@ -193,7 +206,7 @@ def rolling(
         First step without a plan (the firm load does not fit), or -1.
     """
     steps, uses = len(site.pue), len(site.use_it_max_mw)
-    window = _window((fine_s + 3600) // site.step_s + horizon_s // 3600 + 1, uses)
+    window = blank_window((fine_s + 3600) // site.step_s + horizon_s // 3600 + 1, uses)
     slope = np.empty(64 * len(window.need))
     width = np.empty(64 * len(window.need))
     fill = np.empty(uses + 2)
@@ -201,9 +214,9 @@ def rolling(
     run.stored_mwh[0] = site.start_mwh
     for t in range(until):
         count = _telescope(t * site.step_s, steps * site.step_s, site.step_s, fine_s, horizon_s, window)
-        _forecast_price(site, prices, t, window.times_s[:count], price_fade_s, window.forecast[:count])
-        _forecast_pue(site, t, window.times_s[:count], pue_fade_s, window.pue[:count])
-        end_value = _lay_out(site, t, count, window)
+        forecast_price(site, prices, t, window.times_s[:count], price_fade_s, window.forecast[:count])
+        forecast_pue(site, t, window.times_s[:count], pue_fade_s, window.pue[:count])
+        end_value = lay_out(site, t, count, window)
         bad = build_stages(
             0, count, window.step_h, window.price, window.width, window.need, window.base, site.battery,
             window.order, window.slope, window.piece, window.piece_count, window.frame,
@@ -228,12 +241,12 @@ def rolling(
         fill_blocks(window.width, window.order, 0, window.need[0], discharge - charge, fill)
         for n in range(uses):
             wish[n] = fill[n]
-        _realise(site, prices.settled[t], t, wish, charge, discharge, run)
+        realise(site, prices.settled[t], t, wish, charge, discharge, run)
     return -1
 
 
 @njit(cache=True, error_model="numpy")
-def _realise(
+def realise(
     site: SiteArrays, price: float, t: int, wish: Floats, charge: float, discharge: float, run: RunArrays
 ) -> None:
     """Cut what the connection cannot carry, cheapest use first, then pay the step at its true price."""
@@ -275,7 +288,7 @@ def _realise(
 
 
 @njit(cache=True, error_model="numpy")
-def _forecast_price(site: SiteArrays, prices: PriceArrays, t: int, times_s: Ints, fade_s: float, out: Floats) -> None:
+def forecast_price(site: SiteArrays, prices: PriceArrays, t: int, times_s: Ints, fade_s: float, out: Floats) -> None:
     """Price of each time as step t sees it: day-ahead plus the last seen deviation, fading."""
     live = t - prices.late_steps
     fill_forecast(
@@ -285,7 +298,7 @@ def _forecast_price(site: SiteArrays, prices: PriceArrays, t: int, times_s: Ints
 
 
 @njit(cache=True, error_model="numpy")
-def _forecast_pue(site: SiteArrays, t: int, times_s: Ints, fade_s: float, out: Floats) -> None:
+def forecast_pue(site: SiteArrays, t: int, times_s: Ints, fade_s: float, out: Floats) -> None:
     """PUE of each time as step t sees it: yesterday's shape moved to the present level, which fades."""
     fill_forecast(
         out, times_s, t * site.step_s, site.pue, 0, site.step_s, t + 1,
@@ -310,7 +323,7 @@ def _telescope(now_s: int, end_s: int, step_s: int, fine_s: int, horizon_s: int,
 
 
 @njit(cache=True, error_model="numpy")
-def _lay_out(site: SiteArrays, t: int, count: int, window: Window) -> float:
+def lay_out(site: SiteArrays, t: int, count: int, window: Window) -> float:
     """Turn the window's forecasts into blocks with what step t knows; returns the worth of stored energy at its end."""
     worth = 0.0
     hours = 0.0
@@ -354,8 +367,8 @@ def _day_path(
         window.forecast[:count], window.times_s[:count], first * site.step_s, prices.day_ahead, 0, site.step_s,
         prices.known_steps[first], np.nan, 0, site.step_s, 1.0, 0,
     )  # fmt: skip
-    _forecast_pue(site, first, window.times_s[:count], pue_fade_s, window.pue[:count])
-    end_slope = np.full(1, _lay_out(site, first, count, window))
+    forecast_pue(site, first, window.times_s[:count], pue_fade_s, window.pue[:count])
+    end_slope = np.full(1, lay_out(site, first, count, window))
     end_width = np.full(1, site.battery[6] - site.battery[5])
     build_stages(
         0, count, window.step_h, window.price, window.width, window.need, window.base, site.battery,
@@ -370,7 +383,7 @@ def _day_path(
 
 
 @njit(cache=True, error_model="numpy")
-def _window(most: int, uses: int) -> Window:
+def blank_window(most: int, uses: int) -> Window:
     """Room for plans of at most `most` steps."""
     blocks = uses + 2
     order = np.empty((most, blocks), np.int64)

@@ -8,5 +8,6 @@ from headrace.dispatch.policies.bound import Bound
 from headrace.dispatch.policies.desk import Desk
 from headrace.dispatch.policies.proposal import Memory, Policy, Proposal, Sight
 from headrace.dispatch.policies.rolling import Rolling
+from headrace.dispatch.policies.stochastic import Stochastic
 
-__all__ = ["AlwaysOn", "Bound", "Desk", "Memory", "Policy", "Proposal", "Rolling", "Sight"]
+__all__ = ["AlwaysOn", "Bound", "Desk", "Memory", "Policy", "Proposal", "Rolling", "Sight", "Stochastic"]

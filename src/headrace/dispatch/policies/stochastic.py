@@ -1,0 +1,194 @@
+"""Weigh each step against what stored energy is expected to be worth, over every way the price may go.
+
+Once for each day-ahead publication the expected worth of stored energy is worked out for the steps ahead, over a
+Markov chain of the price's deviations (`headrace.dispatch.price_state`, `headrace.dispatch.kernel.water`). Every
+control step then meets that worth with the present: present price, present demand, what is in store.
+
+Nothing is carried from step to step: fits and water values rest on what was known at times that `now` alone gives, so
+they are only kept to save work.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.core import content_id
+from headrace.dispatch.arrays import kernel_args, plan_from_rows
+from headrace.dispatch.assemble import problem_id, problem_of
+from headrace.dispatch.inputs import Inputs
+from headrace.dispatch.kernel.present import solve_present
+from headrace.dispatch.kernel.water import blend, state_weights, water_curves
+from headrace.dispatch.kernel.whole import pack_blocks
+from headrace.dispatch.outlook import expected
+from headrace.dispatch.plan import Infeasible
+from headrace.dispatch.policies.always_on import present
+from headrace.dispatch.policies.proposal import Proposal, Sight
+from headrace.dispatch.policies.rolling import HORIZON_S, Rolling, first_step
+from headrace.dispatch.price_state import REFIT_S, PriceStates, fit_states, trailing_deviations
+from headrace.dispatch.uses import SiteModel
+from headrace.energy import Series
+from headrace.energy.forecast_kernel import DAY_S, base_value
+
+__all__ = ["CELLS", "Stochastic"]
+
+CELLS: Final = 64
+"""Slopes of a value function, on equal cells of the store; twice as many move no share of gain by 0.1 points."""
+
+Floats = NDArray[np.float64]
+
+
+class WaterValues(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Expected worth of stored energy after each interval from one publication on."""
+
+    states: PriceStates
+    start_s: int
+    """Start of the first interval, epoch seconds."""
+    curve_ccy_per_mwh: Floats
+    """Slopes by interval, state and cell, shape (T, N, M)."""
+
+
+class Stochastic:
+    """Policy `stochastic`.
+
+    Equal to `rolling` where it has nothing to add: without a battery; with a monthly peak charge, whose worth the chain
+    does not know; where the price is settled ahead; before there are days enough to fit; and where stored energy alone
+    can carry the firm load.
+    """
+
+    name = "stochastic"
+
+    def __init__(self) -> None:
+        self._rolling = Rolling()
+        self._fits: dict[int, PriceStates | None] = {}
+        self._values: dict[tuple[int, int], WaterValues | None] = {}
+
+    def propose(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
+        """Ask for what the present and the expected worth of the store agree on."""
+        answer = self._weigh(model, sight)
+        return self._rolling.propose(model, sight) if answer is None else answer
+
+    def _weigh(self, model: SiteModel, sight: Sight) -> Proposal | None:
+        site, live = model.site, sight.inputs.real_time
+        battery = site.battery
+        if battery is None or battery.stored_max_mwh <= battery.stored_min_mwh:
+            return None
+        if site.tariff.peak_charge_ccy_per_mw_month > 0.0 or live.step_s % site.control_step_s:
+            return None
+        seen = live.latest(sight.now_s)
+        if seen is None or seen.interval_start_s > sight.now_s:
+            return None
+        values = self._values_at(model, sight)
+        if values is None:
+            return None
+        slope = _expected_slopes(values, sight.inputs, seen.interval_start_s, seen.value, sight.now_s)
+        return None if slope is None else _meet(model, sight, slope)
+
+    def _values_at(self, model: SiteModel, sight: Sight) -> WaterValues | None:
+        """Water values of the last publication, made afresh when there is a newer one or the month turns."""
+        anchor_s = _published_s(sight.inputs, sight.now_s)
+        key = (anchor_s, sight.month)
+        if key not in self._values:
+            states = self._states_at(sight.inputs, anchor_s)
+            self._values = {key: None if states is None else _water_values(model, sight, anchor_s, states)}
+        return self._values[key]
+
+    def _states_at(self, inputs: Inputs, anchor_s: int) -> PriceStates | None:
+        fit_s = anchor_s // REFIT_S * REFIT_S
+        if fit_s not in self._fits:
+            base = inputs.real_time if inputs.day_ahead is None else inputs.day_ahead
+            self._fits = {
+                fit_s: fit_states(*trailing_deviations(base, inputs.real_time, fit_s), inputs.real_time.step_s)
+            }
+        return self._fits[fit_s]
+
+
+def _published_s(inputs: Inputs, now_s: int) -> int:
+    """When the newest day-ahead price became known, or whole days after; the start of the UTC day without any."""
+    ahead = inputs.day_ahead
+    known = 0 if ahead is None else ahead.known_count(now_s)
+    at_s = 0 if ahead is None or known == 0 else int(ahead.known_s[known - 1])
+    return at_s + (now_s - at_s) // DAY_S * DAY_S
+
+
+def _base_price(inputs: Inputs, now_s: int, starts_s: NDArray[np.int64]) -> Floats:
+    """Price without any deviation, as known at `now_s`: day-ahead, else that of the day before."""
+    base: Series = inputs.real_time if inputs.day_ahead is None else inputs.day_ahead
+    lag_days = 1 if inputs.day_ahead is None else 0
+    known = base.known_count(now_s)
+    return np.array(
+        [base_value(base.values, base.start_s, base.step_s, known, lag_days, int(at_s)) for at_s in starts_s]
+    )
+
+
+def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceStates) -> WaterValues | None:
+    """Work out the worth of stored energy with what was known at `anchor_s`; None if it alone carries the firm load."""
+    site, live = model.site, sight.inputs.real_time
+    battery = site.battery
+    assert battery is not None
+    start_s = live.start_s + live.index(anchor_s) * live.step_s
+    starts_s = start_s + np.arange(HORIZON_S // live.step_s, dtype=np.int64) * live.step_s
+    steps = len(starts_s)
+    price = _base_price(sight.inputs, anchor_s, starts_s)
+    if np.isnan(price).any():
+        return None
+    step_h = np.full(steps, live.step_s / 3600.0)
+    outlook = expected(model, sight.inputs, anchor_s, starts_s, step_h)
+    end_value = (float(price.mean()) - site.tariff.export_deduction_ccy_per_mwh) * battery.discharge_efficiency_ratio
+    problem = problem_of(
+        model,
+        msgspec.structs.replace(outlook, price_ccy_per_mwh=price),
+        month=sight.month,
+        stored_mwh=battery.stored_min_mwh,
+        end_value_ccy_per_mwh=end_value,
+        peak=None,
+    )
+    args = kernel_args(problem)
+    count = len(problem.use_names) + len(problem.source_names)
+    price_rows, width_rows = np.empty((2, steps, count + 2))
+    need, base = np.empty((2, steps))
+    pack_blocks(*args[:11], np.empty(0), 0.0, price_rows, width_rows, need, base)
+    curve = np.empty((steps, states.deviation_ccy_per_mwh.shape[1], CELLS))
+    stopped = water_curves(
+        problem.step_h, price_rows, width_rows, need, base, count, args[11], starts_s // 3600 % 24,
+        states.deviation_ccy_per_mwh, states.transition, end_value, curve,
+    )  # fmt: skip
+    return None if stopped >= 0 else WaterValues(states=states, start_s=start_s, curve_ccy_per_mwh=curve)
+
+
+def _expected_slopes(
+    values: WaterValues, inputs: Inputs, seen_s: int, seen_ccy_per_mwh: float, now_s: int
+) -> Floats | None:
+    """Slopes after the present interval, over what the last price seen leaves open; None without a base for it."""
+    step_s = inputs.real_time.step_s
+    base = float(_base_price(inputs, now_s, np.array([seen_s]))[0])
+    if np.isnan(base):
+        return None
+    row = (now_s - values.start_s) // step_s
+    present_s = values.start_s + row * step_s
+    since_s = np.arange(max(seen_s, present_s - DAY_S), present_s, step_s, dtype=np.int64)
+    states = values.states
+    weight = state_weights(
+        states.deviation_ccy_per_mwh,
+        states.transition,
+        seen_ccy_per_mwh - base,
+        seen_s // 3600 % 24,
+        since_s // 3600 % 24,
+    )
+    slope = np.empty(values.curve_ccy_per_mwh.shape[2])
+    blend(values.curve_ccy_per_mwh[row], weight, slope)
+    return slope
+
+
+def _meet(model: SiteModel, sight: Sight, slope_ccy_per_mwh: Floats) -> Proposal | None:
+    """Solve what is left of the present price interval against the worth of what it leaves in store."""
+    live = sight.inputs.real_time
+    left_s = live.step_s - (sight.now_s - live.start_s) % live.step_s
+    problem = msgspec.structs.replace(present(model, sight), step_h=np.array([left_s / 3600.0]))
+    feasible, rows, stored_mwh = solve_present(*kernel_args(problem)[:13], slope_ccy_per_mwh)
+    if not feasible:
+        return None
+    plan = plan_from_rows(problem, 0.0, rows, stored_mwh, np.empty(0))
+    question = content_id(problem_id(problem).encode(), slope_ccy_per_mwh.tobytes())
+    return first_step(model, problem, plan, 0, question)
