@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from headrace import __version__
+from headrace.app.compiled import keep_compiled_code
 from headrace.core import ExitCode, HeadraceError
 
 __all__ = ["app", "main"]
@@ -28,6 +29,7 @@ Data = Annotated[
     Path | None,
     Parameter(name="--data", env_var="HEADRACE_DATA", help="Folder of recorded data (see `headrace data`)."),
 ]
+SiteFile = Annotated[Path, Parameter(help="Site file (TOML); `headrace new` writes one.")]
 Out = Annotated[Path, Parameter(name="--out", help="Folder for journals, Parquet, books and the report.")]
 
 
@@ -41,7 +43,7 @@ def demo(*, out: Out = DEMO_OUT, json: Json = False) -> None:
 
 @app.command
 def replay(
-    site: Path,
+    site: SiteFile,
     /,
     *,
     data: Data = None,
@@ -70,7 +72,7 @@ def replay(
 
 
 @app.command
-def reproduce(site: Path, /, *, data: Data = None, out: Out = REPLAY_OUT, json: Json = False) -> None:
+def reproduce(site: SiteFile, /, *, data: Data = None, out: Out = REPLAY_OUT, json: Json = False) -> None:
     """Run the journals of a finished replay again and compare them byte for byte; nothing in the folder changes."""
     from headrace.app.reproducing import run_reproduce
 
@@ -102,7 +104,7 @@ def report(*, out: Out = DEMO_OUT, json: Json = False) -> None:
 
 
 @app.command
-def check(site: Path, /, *, json: Json = False) -> None:
+def check(site: SiteFile, /, *, json: Json = False) -> None:
     """Check a site file: every problem at once, with key, line and what to do."""
     from headrace.app.site_verbs import run_check
 
@@ -110,7 +112,13 @@ def check(site: Path, /, *, json: Json = False) -> None:
 
 
 @app.command
-def new(name: str, /, *, folder: Path = Path(), json: Json = False) -> None:
+def new(
+    name: Annotated[str, Parameter(help="What the site is called.")],
+    /,
+    *,
+    folder: Annotated[Path, Parameter(help="Where to write it.")] = Path(),
+    json: Json = False,
+) -> None:
     """Write a commented site file to start from, and the schema that editors complete it with."""
     from headrace.app.site_verbs import run_new
 
@@ -165,8 +173,9 @@ def bench_replay(*, data: Data = None, json: Json = False) -> None:
 
 def main() -> None:
     """Run the command line; the one place where an expected failure becomes a message and an exit code."""
+    keep_compiled_code()
     try:
-        app(exit_on_error=False, print_error=True)
+        app(sys.argv[1:], exit_on_error=False, print_error=True)
         sys.stdout.flush()
     except CycloptsError:
         sys.exit(ExitCode.BAD_INPUT)

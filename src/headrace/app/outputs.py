@@ -93,8 +93,8 @@ def output_folder(out: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(OSError):  # a folder that holds something stays
-            for folder in (out / "journal", *made):
+        for folder in (out / "journal", *made):
+            with suppress(OSError):  # a folder that holds something stays
                 folder.rmdir()
         raise
 
@@ -176,7 +176,7 @@ def _write_all(result: ReplayResult, folder: Path) -> None:
     with replacing_file(folder / "report.html") as working:
         working.write_text(render(result), encoding="utf-8")
     with replacing_file(folder / "run.json") as working:
-        working.write_bytes(msgspec.json.format(msgspec.json.encode(_run_file(result), order="deterministic")))
+        working.write_bytes(msgspec.json.format(msgspec.json.encode(_run_file(result))))
 
 
 def _write_frame(frame: pl.DataFrame, path: Path) -> None:

@@ -25,7 +25,7 @@ import msgspec
 from headrace.core import BadInput
 from headrace.engine.atomic import refused, sync_folder
 
-__all__ = ["JournalHeader", "JournalWriter", "Recovered", "read_journal", "recover"]
+__all__ = ["JournalHeader", "JournalWriter", "Recovered", "read_journal", "recover", "what_differs"]
 
 FORMAT: Final = 1
 """Version of the line format; a change of the records' meaning or of the chain raises it."""
@@ -275,13 +275,17 @@ def _decode_header(path: Path, encoded: bytes) -> JournalHeader:
         ) from error
 
 
-def _refuse_other_run(path: Path, found: JournalHeader, expected: JournalHeader) -> None:
+def what_differs(found: JournalHeader, expected: JournalHeader) -> str:
+    """Say in which fields two runs differ; empty if they are the same run."""
     was: dict[str, Any] = msgspec.to_builtins(found)
     now: dict[str, Any] = msgspec.to_builtins(expected)
-    differing = [f"{key} was {was[key]!r} and would be {now[key]!r}" for key in now if was[key] != now[key]]
-    if differing:
+    return "; ".join(f"{key} was {was[key]!r} and would be {now[key]!r}" for key in now if was[key] != now[key])
+
+
+def _refuse_other_run(path: Path, found: JournalHeader, expected: JournalHeader) -> None:
+    if differing := what_differs(found, expected):
         raise BadInput(
             f"{path} line 1",
-            f"the journal is another run's: {'; '.join(differing)}",
+            f"the journal is another run's: {differing}",
             "Run again with the site, data and versions it was begun with, or without --resume to begin afresh",
         )

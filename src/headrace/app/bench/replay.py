@@ -19,6 +19,7 @@ import polars as pl
 from rich.console import Console
 
 from headrace.app.bench.machine import machine, versions
+from headrace.core import HeadraceError
 
 __all__ = ["bench_replay", "print_replay"]
 
@@ -27,6 +28,10 @@ YEAR: Final = ("2024-01-01", "2025-01-01")
 WARM_UP: Final = ("2024-01-01", "2024-01-02")
 MB_PER_RSS_UNIT: Final = 1e-6 if sys.platform == "darwin" else 1024e-6
 """The system reports kilobytes, except on macOS: bytes."""
+
+
+class ReplayFailed(HeadraceError):
+    """The timed process ended with a message instead of a result."""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +91,7 @@ def _replay(data: Path, period: tuple[str, str], out: Path) -> Ended:
         child.returncode = os.waitstatus_to_exitcode(status)
         wall_s = perf_counter() - started
     if child.returncode:
-        raise RuntimeError(f"the replay ended with exit code {child.returncode}: {complaint.strip()}")
+        raise ReplayFailed(f"the timed replay ended with exit code {child.returncode}: {complaint.strip()}")
     return Ended(wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_rss_mb=usage.ru_maxrss * MB_PER_RSS_UNIT)
 
 
