@@ -40,8 +40,11 @@ def cases(draw):
         source_min_mw=tuple(mw * draw(st.floats(0.0, 1.0)) for mw in high),
         source_max_mw=high,
         source_cost_ccy_per_mwh=row(st.floats(-20.0, 100.0), sources),
-        charge_room_mw=draw(POWER),
-        discharge_room_mw=draw(POWER),
+        charge_max_mw=draw(POWER),
+        discharge_max_mw=draw(POWER),
+        charge_room_mw=draw(POWER | st.just(0.0)),
+        discharge_room_mw=draw(POWER | st.just(0.0)),
+        round_trip_ratio=draw(st.floats(0.5, 1.0)),
     )
     return setpoints, bus
 
@@ -67,8 +70,8 @@ def test_nothing_exceeds_its_limit(case):
         low - 1e-9 <= mw <= high + 1e-9
         for mw, low, high in zip(flows.source_mw, bus.source_min_mw, bus.source_max_mw, strict=True)
     )
-    assert 0.0 <= flows.charge_mw <= bus.charge_room_mw + 1e-9
-    assert 0.0 <= flows.discharge_mw <= bus.discharge_room_mw + 1e-9
+    assert 0.0 <= flows.charge_mw <= bus.most_charge_mw(flows.discharge_mw) + 1e-6
+    assert 0.0 <= flows.discharge_mw <= bus.most_discharge_mw(flows.charge_mw) + 1e-6
     assert min(flows.shed_mw, flows.spilled_mw, flows.yielded_mw) >= 0.0
 
 
@@ -80,6 +83,6 @@ def test_firm_load_is_shed_only_when_nothing_else_is_left(case):
     if flows.shed_mw > 1e-6:
         assert sum(flows.use_mw) <= 1e-6
         assert flows.charge_mw <= 1e-6
-        assert flows.discharge_mw >= bus.discharge_room_mw - 1e-6
+        assert flows.discharge_mw >= bus.most_discharge_mw(0.0) - 1e-6
         assert flows.import_mw >= setpoints.import_max_mw - 1e-6
         assert all(mw >= high - 1e-6 for mw, high in zip(flows.source_mw, bus.source_max_mw, strict=True))

@@ -31,10 +31,24 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Available output."""
     source_cost_ccy_per_mwh: tuple[float, ...]
     """Cost of each generator's output."""
+    charge_max_mw: float
+    """Most the battery's converter draws."""
+    discharge_max_mw: float
+    """Most it feeds."""
     charge_room_mw: float
-    """Most the battery could draw over the interval without overfilling."""
+    """Draw that would fill the store over the interval, if it fed nothing."""
     discharge_room_mw: float
-    """Most it could feed without running empty."""
+    """Feed that would empty the store over the interval, if it drew nothing."""
+    round_trip_ratio: float
+    """Energy fed per energy drawn: what one power makes room for in the other."""
+
+    def most_charge_mw(self, discharge_mw: float) -> float:
+        """Most the battery can draw while it feeds this much."""
+        return min(self.charge_max_mw, self.charge_room_mw + discharge_mw / self.round_trip_ratio)
+
+    def most_discharge_mw(self, charge_mw: float) -> float:
+        """Most it can feed while it draws this much."""
+        return min(self.discharge_max_mw, self.discharge_room_mw + charge_mw * self.round_trip_ratio)
 
 
 class Flows(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -101,16 +115,18 @@ def _start(setpoints: Setpoints, bus: Bus) -> "_Balance":
         high if limit is None else max(low, min(high, limit))
         for low, high, limit in zip(bus.source_min_mw, bus.source_max_mw, setpoints.source_limit_mw, strict=True)
     ]
-    discharge_mw = min(setpoints.discharge_mw, bus.discharge_room_mw)
+    charge_mw, discharge_mw = setpoints.charge_mw, setpoints.discharge_mw
     if setpoints.mode is Mode.SAFE_RULE:
         discharge_mw = min(discharge_mw, max(0.0, bus.firm_mw - sum(source) - setpoints.import_max_mw))
+    discharge_mw = min(discharge_mw, bus.most_discharge_mw(charge_mw))
+    charge_mw = min(charge_mw, bus.most_charge_mw(discharge_mw))
     return _Balance(
         bus,
         sorted(range(len(use)), key=setpoints.use_worth_ccy_per_mwh.__getitem__),
         use,
         source,
-        min(setpoints.charge_mw, bus.charge_room_mw),
-        discharge_mw,
+        charge_mw,
+        min(discharge_mw, bus.most_discharge_mw(charge_mw)),
     )
 
 
@@ -165,7 +181,9 @@ class _Balance:
             self.net_mw += less
         eased = max(0.0, min(self.discharge_mw, -self.net_mw - export_max_mw))
         self.discharge_mw -= eased
-        self.net_mw += eased
+        overfilling = max(0.0, self.charge_mw - bus.most_charge_mw(self.discharge_mw))
+        self.charge_mw -= overfilling
+        self.net_mw += eased - overfilling
 
     def _raise_sources(self, limit_mw: float) -> None:
         for j, high in enumerate(self.bus.source_max_mw):
@@ -177,13 +195,27 @@ class _Balance:
         """Blocks worth less than charging, charging, the other blocks; then the battery feeds what it can."""
         worth = setpoints.use_worth_ccy_per_mwh
         self._cut([i for i in order if worth[i] < setpoints.charge_worth_ccy_per_mwh], limit_mw)
-        eased = max(0.0, min(self.charge_mw, self.net_mw - limit_mw))
-        self.charge_mw -= eased
-        self.net_mw -= eased
+        self._ease_charging(limit_mw)
         self._cut(order, limit_mw)
-        fed = max(0.0, min(self.bus.discharge_room_mw - self.discharge_mw, self.net_mw - limit_mw))
+        most_mw = self.bus.most_discharge_mw(self.charge_mw)
+        fed = max(0.0, min(most_mw - self.discharge_mw, self.net_mw - limit_mw))
         self.discharge_mw += fed
         self.net_mw -= fed
+
+    def _ease_charging(self, limit_mw: float) -> None:
+        """Charge less; what an empty store fed from that power goes with it."""
+        if self.net_mw <= limit_mw or self.charge_mw <= 0.0:
+            return
+        over_mw = self.net_mw - limit_mw
+        tied_mw = max(0.0, self.discharge_mw - self.bus.discharge_room_mw)
+        free_mw = max(0.0, self.charge_mw - tied_mw / self.bus.round_trip_ratio)
+        eased = min(free_mw, over_mw)
+        # Beyond that each MW less drawn is also round_trip_ratio MW less fed.
+        tied = min(self.charge_mw - eased, (over_mw - eased) / max(1.0 - self.bus.round_trip_ratio, SLACK_MW))
+        fed_less = min(tied * self.bus.round_trip_ratio, self.discharge_mw)
+        self.charge_mw -= eased + tied
+        self.discharge_mw -= fed_less
+        self.net_mw -= eased + tied - fed_less
 
     def _cut(self, order: list[int], limit_mw: float) -> None:
         for i in order:

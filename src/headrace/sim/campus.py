@@ -20,6 +20,15 @@ __all__ = ["Campus"]
 
 WH_PER_MWH: Final = 1_000_000
 
+NO_BATTERY: Final = {
+    "charge_max_mw": 0.0,
+    "discharge_max_mw": 0.0,
+    "charge_room_mw": 0.0,
+    "discharge_room_mw": 0.0,
+    "round_trip_ratio": 1.0,
+}
+"""Room of a site without one."""
+
 
 class Campus:
     """The site's devices and meters in a simulated world.
@@ -79,26 +88,25 @@ class Campus:
             source_min_mw=tuple(self._source_min_mw[t].tolist()),
             source_max_mw=tuple(self._source_max_mw[t].tolist()),
             source_cost_ccy_per_mwh=tuple(self._source_cost[t].tolist()),
-            charge_room_mw=self._charge_room_mw(),
-            discharge_room_mw=self._discharge_room_mw(),
+            **self._battery_room(),
         )
         flows = govern(setpoints, bus)
         self._move_battery(flows)
         return self._read(t, at_s, setpoints, bus, flows)
 
-    def _charge_room_mw(self) -> float:
+    def _battery_room(self) -> dict[str, float]:
+        """What the battery could draw and feed over the interval, by name in `Bus`."""
         battery = self._model.site.battery
         if battery is None:
-            return 0.0
-        room_mwh = max(0.0, battery.stored_max_mwh - self.stored_mwh)
-        return min(battery.charge_max_mw, room_mwh / (battery.charge_efficiency_ratio * self._hours))
-
-    def _discharge_room_mw(self) -> float:
-        battery = self._model.site.battery
-        if battery is None:
-            return 0.0
-        held_mwh = max(0.0, self.stored_mwh - battery.stored_min_mwh)
-        return min(battery.discharge_max_mw, held_mwh * battery.discharge_efficiency_ratio / self._hours)
+            return NO_BATTERY
+        into, out = battery.charge_efficiency_ratio, battery.discharge_efficiency_ratio
+        return {
+            "charge_max_mw": battery.charge_max_mw,
+            "discharge_max_mw": battery.discharge_max_mw,
+            "charge_room_mw": max(0.0, battery.stored_max_mwh - self.stored_mwh) / (into * self._hours),
+            "discharge_room_mw": max(0.0, self.stored_mwh - battery.stored_min_mwh) * out / self._hours,
+            "round_trip_ratio": into * out,
+        }
 
     def _move_battery(self, flows: Flows) -> None:
         battery = self._model.site.battery
