@@ -2,7 +2,10 @@
 
 For an instant u, seen at `now` from values known at `now` only,
 
-    f(u) = b(u) + (x − b(ℓ)) · exp(−(u − now) / fade)        f(u) = x inside ℓ's own interval
+    f(u) = b(u) + (x − b(ℓ)) · exp(−(u − now) / fade)
+
+    f(u) = x    inside ℓ's own interval, and inside the present one if ℓ is the interval just before it: a price that is
+                published late by one interval stands for the one that runs
 
 - b(u): base value of the interval that holds u if it is known and present, else of the same time one day earlier, and
   so on (24 h of elapsed time, whatever the clocks do); at least `lag_days_min` days back;

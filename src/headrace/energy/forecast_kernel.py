@@ -92,6 +92,9 @@ def fill_forecast(
         0 if the base may be read at the time itself, 1 if it is the live series.
     """
     has_live = not math.isnan(live_value)
+    stands_until_s = live_start_s + live_step_s
+    if stands_until_s <= now_s < stands_until_s + live_step_s:
+        stands_until_s += live_step_s
     deviation = 0.0
     if has_live:
         base_live = base_value(base_values, base_start_s, base_step_s, base_known, lag_days_min, live_start_s)
@@ -99,7 +102,7 @@ def fill_forecast(
             deviation = live_value - base_live
     for t in range(len(times_s)):
         at_s = times_s[t]
-        if has_live and live_start_s <= at_s < live_start_s + live_step_s:
+        if has_live and live_start_s <= at_s < stands_until_s:
             out[t] = live_value
             continue
         base = base_value(base_values, base_start_s, base_step_s, base_known, lag_days_min, at_s)

@@ -51,10 +51,13 @@ def twin(times_s: list[int], now_s: int, base: Series, live: Series, fade_s: flo
         return None
 
     newest = max(recent, default=None)
+    stands_until = -1 if newest is None else newest + live.step_s
+    if newest is not None and stands_until <= now_s < stands_until + live.step_s:
+        stands_until += live.step_s
     out = []
     for u in times_s:
         expected, there = b(u), None if newest is None else b(newest)
-        if newest is not None and newest <= u < newest + live.step_s:
+        if newest is not None and newest <= u < stands_until:
             out.append(recent[newest])
         elif expected is None:
             out.append(NAN if newest is None else recent[newest])
@@ -138,6 +141,16 @@ def test_the_newest_value_stands_inside_its_own_interval() -> None:
     got = forecast(np.array([900, 1799, 1800]), 0, base=base, live=live, fade_s=3600.0, lag_days_min=0)
     assert got[:2].tolist() == [77, 77]
     assert 10 < got[2] < 77
+
+
+def test_a_value_published_one_interval_late_stands_for_the_present_interval_and_no_longer() -> None:
+    live = ended([10.0, 77.0], 900)
+    base = series([10.0, 20.0] * 24, [-1] * 48, 900)
+    got = forecast(np.array([1800, 2699, 2700]), 1800, base=base, live=live, fade_s=3600.0, lag_days_min=0)
+    assert got[:2].tolist() == [77, 77]
+    np.testing.assert_allclose(got[2], 20 + 57 * math.exp(-0.25))
+    later = forecast(np.array([2700]), 2700, base=base, live=live, fade_s=3600.0, lag_days_min=0)
+    assert later.tolist() == [77.0]
 
 
 def test_demand_repeats_yesterdays_shape_at_todays_level() -> None:
