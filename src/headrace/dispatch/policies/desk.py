@@ -39,14 +39,7 @@ class Desk:
             use_limit_mw=tuple(None if on else 0.0 for on in memory.is_on),
             use_worth_ccy_per_mwh=tuple(problem.use_value_ccy_per_mwh[:, 0].tolist()),
             may_fill=memory.is_on,
-            source_limit_mw=tuple(
-                None if cost < value else 0.0
-                for cost, value in zip(
-                    problem.source_cost_ccy_per_mwh[:, 0].tolist(),
-                    [float(problem.export_value_ccy_per_mwh[0])] * len(site.generators),
-                    strict=True,
-                )
-            ),
+            source_limit_mw=_output(problem, memory.is_on),
             charge_mw=charge_mw,
             discharge_mw=discharge_mw,
             import_limit_mw=import_limit_mw,
@@ -106,6 +99,22 @@ class Desk:
 def _load_mw(problem: Problem) -> float:
     """Import of every load at full power: a good desk never buys a new peak to fill the battery."""
     return float(problem.firm_mw[0] + problem.use_max_mw[:, 0].sum() - problem.source_max_mw[:, 0].sum())
+
+
+def _output(problem: Problem, is_on: tuple[bool, ...]) -> tuple[float | None, ...]:
+    """All of what exporting pays for; of the rest, cheapest first, what own load takes where buying would cost more."""
+    need_mw = float(problem.firm_mw[0]) + float(problem.use_max_mw[list(is_on), 0].sum())
+    cost = problem.source_cost_ccy_per_mwh[:, 0].tolist()
+    limits: list[float | None] = [0.0] * len(cost)
+    for j in sorted(range(len(cost)), key=cost.__getitem__):
+        if cost[j] < problem.export_value_ccy_per_mwh[0]:
+            limits[j] = None
+        elif cost[j] < problem.import_cost_ccy_per_mwh[0]:
+            limits[j] = max(need_mw, 0.0)
+        low_mw, high_mw = float(problem.source_min_mw[j, 0]), float(problem.source_max_mw[j, 0])
+        limit_mw = limits[j]
+        need_mw -= high_mw if limit_mw is None else max(low_mw, min(high_mw, limit_mw))
+    return tuple(limits)
 
 
 def _day_ahead_only(sight: Sight) -> Inputs:
