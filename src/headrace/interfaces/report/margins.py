@@ -4,7 +4,9 @@
 
 Margin is the sum of the statement lines plus the change in stored energy's worth. The best 20 hours are the 20 clock
 hours (UTC) in which the headline policy beat always-on by most, by statement lines; they are taken out of every
-policy alike. So is 13 to 19 February 2021 (local days) where the window holds it.
+policy alike. Hours and days leave the peak charge out: it belongs to the month, and the hour in which it is accrued
+says who reached the peak first, not who did well. 13 to 19 February 2021 (local days) is taken out too, whole, where
+the window holds it.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -81,7 +83,7 @@ class DayFigures(msgspec.Struct, frozen=True, kw_only=True):
     day: str
     """Local date, ISO."""
     margin_ccy: float
-    """Headline policy's statement lines of that day (no change in stored energy)."""
+    """Headline policy's statement lines of that day (no peak charge, no change in stored energy)."""
     over_desk_ccy: float
     """The same less the desk's."""
 
@@ -197,10 +199,14 @@ def _margin() -> pl.Expr:
     return pl.sum_horizontal(pl.col(line) for line in LINES)
 
 
+def _margin_but_peak() -> pl.Expr:
+    return pl.sum_horizontal(pl.col(line) for line in LINES if line != "peak")
+
+
 def _by_hour(run: PolicyRun) -> pl.DataFrame:
     return (
         run.settlements.group_by(hour=pl.col("interval_start").dt.truncate("1h"), maintain_order=True)
-        .agg(micro=_margin().sum())
+        .agg(micro=_margin_but_peak().sum())
         .select("hour", ccy=pl.col("micro") / 1e6)
     )
 
@@ -208,7 +214,7 @@ def _by_hour(run: PolicyRun) -> pl.DataFrame:
 def _by_day(run: PolicyRun, zone: str) -> pl.DataFrame:
     return (
         run.settlements.group_by(day=pl.col("interval_start").dt.convert_time_zone(zone).dt.date(), maintain_order=True)
-        .agg(micro=_margin().sum(), count=pl.len())
+        .agg(micro=_margin_but_peak().sum(), count=pl.len())
         .select("day", "count", ccy=pl.col("micro") / 1e6)
     )
 
