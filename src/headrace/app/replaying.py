@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,9 @@ from headrace.app.inputs import check_period, read_inputs, read_series
 from headrace.core import BadInput, ExitCode, HeadraceError, Interval, content_id, iso
 from headrace.dispatch.inputs import Inputs, in_time
 from headrace.dispatch.plan import Infeasible
-from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Proposal, Rolling
+from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Proposal, Rolling, Stochastic
+from headrace.dispatch.policies.stochastic import why_rolling
+from headrace.dispatch.price_state import DAYS_MOST, REFIT_S
 from headrace.dispatch.solve import solve
 from headrace.dispatch.uses import SiteModel, model_of
 from headrace.engine.frames import policy_run
@@ -27,13 +30,19 @@ from headrace.settlement import MeteredInterval, Statement
 from headrace.settlement.metering import ControlReading
 from headrace.sim.campus import Campus
 
-__all__ = ["HEADLINE", "NO_BOUND", "SENSITIVITIES", "NoBound", "Variant", "prepare", "replay"]
+__all__ = ["HEADLINE", "NO_BOUND", "POLICIES", "SENSITIVITIES", "NoBound", "Variant", "prepare", "replay"]
 
 HEADLINE: Final = ("always-on", "desk", "rolling", "bound")
 """Policies of every headline, in order."""
 
+POLICIES: Final = ("always-on", "desk", "rolling", "stochastic", "bound")
+"""Policies that can be compared, in order."""
+
 SENSITIVITIES: Final = ("rolling, price known", "rolling, no battery", "rolling, hub price")
 """Labelled runs beside the headline; the last only where the site file declares a hub's series."""
+
+PRICE_HISTORY: Final = timedelta(days=DAYS_MOST + 1, seconds=REFIT_S)
+"""Prices before the period that a fit of `stochastic` may read, with a day for late publication."""
 
 NO_BOUND: Final = "No bound"
 """How the note begins that says why a replay has none."""
@@ -91,7 +100,7 @@ def replay(
     window
         Period; None takes the site file's own.
     labels
-        Runs to make, from `HEADLINE` and `SENSITIVITIES`.
+        Runs to make, from `POLICIES` and `SENSITIVITIES`.
     journals
         Folder for one journal a run; None keeps none.
     resume
@@ -114,6 +123,8 @@ def replay(
     digest = _digest(base.inputs)
     runs: list[PolicyRun] = []
     notes = list(loaded.notes) + _notes(loaded, feed, base)
+    if "stochastic" in labels and (why := why_rolling(loaded.site)):
+        notes.append(f"Policy stochastic equals rolling here: {why}.")
     for label in labels:
         variant = _variant(label, base, loaded, feed, window)
         if variant is None:
@@ -122,7 +133,8 @@ def replay(
         if isinstance(policy, Infeasible):
             notes.insert(0, _no_bound(policy, variant))
             continue
-        header = _header(loaded, label, window, digest)
+        seen = digest if variant.inputs is base.inputs else _digest(variant.inputs)
+        header = _header(loaded, label, window, seen)
         records = run_policy(
             variant.model,
             variant.inputs,
@@ -136,9 +148,10 @@ def replay(
         )
         runs.append(
             policy_run(
-                variant.model, variant.truth, records, policy=policy.name, label=label, is_headline=label in HEADLINE
+                variant.model, variant.truth, records, policy=policy.name, label=label, is_headline=label in POLICIES
             )
         )
+        del records  # a year's are hundreds of MB, and the next run makes its own
     if not runs:
         raise NoBound(notes[0])
     notes[:0] = [note for run in runs if (note := _shed_note(run, loaded.site.control_step_s))]
@@ -176,6 +189,13 @@ def _campus(variant: Variant, stored_mwh: float) -> Campus:
 def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant | None:
     """The world of one run; None if the site declares nothing to make it from."""
     match label:
+        case "stochastic":
+            wide = Interval(start=window.start - PRICE_HISTORY, end=window.end)
+            ahead = None if base.inputs.day_ahead is None else read_series(feed, "day_ahead", wide)
+            inputs = msgspec.structs.replace(
+                base.inputs, real_time=read_series(feed, "real_time", wide), day_ahead=ahead
+            )
+            return msgspec.structs.replace(base, inputs=inputs)
         case "rolling, price known":
             inputs = msgspec.structs.replace(base.inputs, real_time=in_time(base.inputs.real_time))
             return msgspec.structs.replace(base, inputs=inputs)
@@ -209,12 +229,14 @@ def _policy(label: str, variant: Variant) -> Policy | Infeasible:
             return Desk()
         case "rolling":
             return Rolling()
+        case "stochastic":
+            return Stochastic()
         case "bound":
             problem = variant.truth.problem
             plan = solve(problem)
             return plan if isinstance(plan, Infeasible) else Bound(problem, plan, variant.truth.window.start_s)
         case _:
-            known = ", ".join(HEADLINE + SENSITIVITIES)
+            known = ", ".join(POLICIES + SENSITIVITIES)
             raise BadInput(f"policy {label!r}", "unknown", f"Choose from: {known}")
 
 
