@@ -190,23 +190,14 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
     """The world of one run; None if the site declares nothing to make it from."""
     match label:
         case "stochastic":
-            wide = Interval(start=window.start - PRICE_HISTORY, end=window.end)
-            ahead = None if base.inputs.day_ahead is None else read_series(feed, "day_ahead", wide)
-            inputs = msgspec.structs.replace(
-                base.inputs, real_time=read_series(feed, "real_time", wide), day_ahead=ahead
-            )
-            return msgspec.structs.replace(base, inputs=inputs)
+            return msgspec.structs.replace(base, inputs=_with_history(base.inputs, feed, window))
         case "rolling, price known":
             inputs = msgspec.structs.replace(base.inputs, real_time=in_time(base.inputs.real_time))
             return msgspec.structs.replace(base, inputs=inputs)
-        case "rolling, no battery":
-            if base.model.site.battery is None:
-                return None
+        case "rolling, no battery" if base.model.site.battery is not None:
             model = model_of(msgspec.structs.replace(base.model.site, battery=None))
             return Variant(model=model, inputs=base.inputs, truth=truth_of(model, base.inputs, window))
-        case "rolling, hub price":
-            if "hub_real_time" not in loaded.feeds:
-                return None
+        case "rolling, hub price" if "hub_real_time" in loaded.feeds:
             start = window.start_s - base.inputs.real_time.start_s
             wide = Interval.from_epoch(window.start_s - start, window.end_s)
             ahead = (
@@ -216,8 +207,17 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
                 base.inputs, real_time=read_series(feed, "hub_real_time", wide), day_ahead=ahead
             )
             return Variant(model=base.model, inputs=inputs, truth=truth_of(base.model, inputs, window))
+        case "rolling, no battery" | "rolling, hub price":
+            return None
         case _:
             return base
+
+
+def _with_history(inputs: Inputs, feed: RecordedFeed, window: Interval) -> Inputs:
+    """The same inputs with prices that reach back as far as a fit may read, where they are on record."""
+    wide = Interval(start=window.start - PRICE_HISTORY, end=window.end)
+    ahead = None if inputs.day_ahead is None else read_series(feed, "day_ahead", wide)
+    return msgspec.structs.replace(inputs, real_time=read_series(feed, "real_time", wide), day_ahead=ahead)
 
 
 def _policy(label: str, variant: Variant) -> Policy | Infeasible:

@@ -9,7 +9,7 @@ from headrace.adapters.sitefile import LoadedSite, load_site
 from headrace.app.folders import data_folder
 from headrace.app.outputs import output_folder, read_result, write_outputs
 from headrace.app.printing import console, print_json
-from headrace.app.replaying import HEADLINE, NO_BOUND, SENSITIVITIES, NoBound, replay
+from headrace.app.replaying import HEADLINE, NO_BOUND, POLICIES, SENSITIVITIES, NoBound, replay
 from headrace.app.times import instant, period
 from headrace.core import BadInput, Interval
 from headrace.engine.atomic import replacing_file
@@ -43,12 +43,12 @@ def run_replay(
 ) -> None:
     """Replay a site's recorded period."""
     loaded = load_site(site)
-    known = HEADLINE + SENSITIVITIES
+    known = POLICIES + SENSITIVITIES
     if not policies:
-        raise BadInput("--policies", "names none", f"Choose from {', '.join(HEADLINE)}")
+        raise BadInput("--policies", "names none", f"Choose from {', '.join(POLICIES)}")
     for name in policies:
-        if name not in HEADLINE:
-            raise BadInput(f"--policies {name!r}", "unknown policy", f"Choose from {', '.join(HEADLINE)}")
+        if name not in POLICIES:
+            raise BadInput(f"--policies {name!r}", "unknown policy", f"Choose from {', '.join(POLICIES)}")
     wanted = set(policies) | set(SENSITIVITIES if sensitivities and "rolling" in policies else ())
     labels = tuple(label for label in known if label in wanted)
     window = period(loaded, start, end)

@@ -213,7 +213,7 @@ def _fits(site: LoopSite, prices: LoopPrices, steps: int) -> tuple[int, FitArray
         return steps, None
     return begin, FitArrays(
         np.stack([states.deviation_ccy_per_mwh for states in found]),
-        np.stack([states.transition for states in found]),
+        np.stack([states.transition_ratio for states in found]),
         of_step,
     )
 

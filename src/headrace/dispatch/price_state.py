@@ -48,7 +48,7 @@ class PriceStates(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     deviation_ccy_per_mwh: Floats
     """Mean deviation in each state, shape (24, N), never falling along a row."""
-    transition: Floats
+    transition_ratio: Floats
     """Chance that state i of an interval in this hour is followed by state j, shape (24, N, N); rows add up to 1."""
 
 
@@ -108,7 +108,7 @@ def fit_states(deviation_ccy_per_mwh: Floats, start_s: int, step_s: int) -> Pric
     follows = present[:-1] & present[1:]
     seen = np.zeros((24, means.shape[1], means.shape[1]))
     np.add.at(seen, (hour[:-1][follows], state[:-1][follows], state[1:][follows]), weight[1:][follows])
-    return PriceStates(deviation_ccy_per_mwh=means, transition=_chances(seen))
+    return PriceStates(deviation_ccy_per_mwh=means, transition_ratio=_chances(seen))
 
 
 def _states(rising_ccy_per_mwh: Floats, weight: Floats) -> tuple[Floats, Floats]:

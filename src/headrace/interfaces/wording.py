@@ -40,6 +40,7 @@ POLICY_NAMES: Final = {
     "always-on": "Always on",
     "desk": "Competent desk",
     "rolling": "Rolling re-optimisation",
+    "stochastic": "Stochastic water values",
     "bound": "Perfect foresight (bound)",
 }
 

@@ -27,11 +27,12 @@ from headrace.dispatch.policies.always_on import present
 from headrace.dispatch.policies.proposal import Proposal, Sight
 from headrace.dispatch.policies.rolling import HORIZON_S, Rolling, first_step
 from headrace.dispatch.price_state import REFIT_S, PriceStates, fit_states, trailing_deviations
+from headrace.dispatch.site import Site
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.energy.forecast_kernel import DAY_S, base_value
 
-__all__ = ["CELLS", "Stochastic"]
+__all__ = ["CELLS", "Stochastic", "why_rolling"]
 
 CELLS: Final = 64
 """Slopes of a value function, on equal cells of the store; twice as many move no share of gain by 0.1 points."""
@@ -52,9 +53,8 @@ class WaterValues(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Stochastic:
     """Policy `stochastic`.
 
-    Equal to `rolling` where it has nothing to add: without a battery; with a monthly peak charge, whose worth the chain
-    does not know; where the price is settled ahead; before there are days enough to fit; and where stored energy alone
-    can carry the firm load.
+    Equal to `rolling` where it has nothing to add: on the sites that `why_rolling` names; where the price is settled
+    ahead; before there are days enough to fit; and where the firm load at times needs stored energy.
     """
 
     name = "stochastic"
@@ -70,11 +70,8 @@ class Stochastic:
         return self._rolling.propose(model, sight) if answer is None else answer
 
     def _weigh(self, model: SiteModel, sight: Sight) -> Proposal | None:
-        site, live = model.site, sight.inputs.real_time
-        battery = site.battery
-        if battery is None or battery.stored_max_mwh <= battery.stored_min_mwh:
-            return None
-        if site.tariff.peak_charge_ccy_per_mw_month > 0.0 or live.step_s % site.control_step_s:
+        live = sight.inputs.real_time
+        if why_rolling(model.site) or live.step_s % model.site.control_step_s:
             return None
         seen = live.latest(sight.now_s)
         if seen is None or seen.interval_start_s > sight.now_s:
@@ -104,6 +101,16 @@ class Stochastic:
         return self._fits[fit_s]
 
 
+def why_rolling(site: Site) -> str:
+    """Why water values have nothing to add to `rolling` at a site; empty if they have."""
+    battery = site.battery
+    if battery is None or battery.stored_max_mwh <= battery.stored_min_mwh:
+        return "the site has no battery"
+    if site.tariff.peak_charge_ccy_per_mw_month > 0.0:
+        return "its water values do not know the monthly peak charge"
+    return ""
+
+
 def _published_s(inputs: Inputs, now_s: int) -> int:
     """When the newest day-ahead price became known, or whole days after; the start of the UTC day without any."""
     ahead = inputs.day_ahead
@@ -123,7 +130,7 @@ def _base_price(inputs: Inputs, now_s: int, starts_s: NDArray[np.int64]) -> Floa
 
 
 def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceStates) -> WaterValues | None:
-    """Work out the worth of stored energy with what was known at `anchor_s`; None if it alone carries the firm load."""
+    """Work out the worth of stored energy with what was known at `anchor_s`; None if the firm load needs it."""
     site, live = model.site, sight.inputs.real_time
     battery = site.battery
     assert battery is not None
@@ -152,7 +159,7 @@ def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceSt
     curve = np.empty((steps, states.deviation_ccy_per_mwh.shape[1], CELLS))
     stopped = water_curves(
         problem.step_h, price_rows, width_rows, need, base, count, args[11], starts_s // 3600 % 24,
-        states.deviation_ccy_per_mwh, states.transition, end_value, curve,
+        states.deviation_ccy_per_mwh, states.transition_ratio, end_value, curve,
     )  # fmt: skip
     return None if stopped >= 0 else WaterValues(states=states, start_s=start_s, curve_ccy_per_mwh=curve)
 
@@ -171,7 +178,7 @@ def _expected_slopes(
     states = values.states
     weight = state_weights(
         states.deviation_ccy_per_mwh,
-        states.transition,
+        states.transition_ratio,
         seen_ccy_per_mwh - base,
         seen_s // 3600 % 24,
         since_s // 3600 % 24,
