@@ -53,8 +53,8 @@ def test_a_mistake_is_named_and_nothing_is_left_behind(headrace, tmp_path, argum
         (["--to", "2030-01-01"], ["price on record runs from 2024-11-04"]),
         (["--from", "2024-03-10T02:30"], ["the clock skips it", "2024-03-10T08:30Z"]),
         (["--from", "2024-11-03T01:30"], ["the clock shows it twice", "2024-11-03T06:30Z or 2024-11-03T07:30Z"]),
-        (["--policies", ""], ["--policies", "Choose from always-on, desk, rolling, bound"]),
-        (["--policies", "best"], ["--policies 'best'", "Choose from always-on, desk, rolling, bound"]),
+        (["--policies", ""], ["--policies", "Choose from always-on, desk"]),
+        (["--policies", "best"], ["--policies 'best'", "Choose from always-on, desk"]),
     ],
 )
 def test_a_period_or_policy_that_cannot_be_replayed_is_named(headrace, tmp_path, arguments, words):
@@ -135,7 +135,7 @@ def test_a_new_site_passes_its_own_check_and_replays(headrace):
 def test_the_shortest_periods_are_replayed(headrace, steps):
     said = headrace("replay", DEMO, "--from", "2024-11-07", "--to", steps, "--json")
     assert said.code == 0
-    assert {figures["label"] for figures in said.json["policies"]} == {"always-on", "desk", "rolling", "bound"}
+    assert {"always-on", "desk", "rolling", "bound"} <= {figures["label"] for figures in said.json["policies"]}
 
 
 def test_the_first_interval_on_record_is_replayed_with_nothing_known(headrace):
