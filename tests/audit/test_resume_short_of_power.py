@@ -6,6 +6,7 @@ import pytest
 from replays import days_of, demo_site, run
 
 
+@pytest.mark.slow
 @pytest.mark.inv("R2")
 def test_a_run_without_a_plan_resumes_to_the_same_bytes(tmp_path):
     loaded = demo_site()
@@ -17,7 +18,9 @@ def test_a_run_without_a_plan_resumes_to_the_same_bytes(tmp_path):
         ),
     )
     window = days_of(loaded, 3, 1)
-    run(loaded, window, ("rolling",), tmp_path)
+    frame = run(loaded, window, ("rolling",), tmp_path).run("rolling").intervals
+    assert set(frame.filter(frame["shed_mw"] > 0.0)["mode"]) == {"shed"}
+    assert set(frame.filter(frame["shed_mw"] == 0.0)["mode"]) <= {"plan", "safe_rule"}
     path = tmp_path / "rolling.jsonl"
     original = path.read_bytes()
     assert b'"infeasible"' in original

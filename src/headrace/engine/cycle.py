@@ -115,7 +115,7 @@ def step(
         at_s=sight.now_s,
         proposal=answer if isinstance(answer, Proposal) else None,
         infeasible=answer if isinstance(answer, Infeasible) else None,
-        mode=setpoints.mode,
+        mode=Mode.SHED if reading.shed_wh else setpoints.mode,
         reasons=setpoints.reasons,
         reading=reading,
         statement=statement,
