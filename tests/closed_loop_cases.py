@@ -6,6 +6,7 @@ from headrace.app.bench.reference_campus import campus
 from headrace.dispatch.closed_loop import LoopPrices, LoopSite
 
 STEPS_PER_DAY = 96
+PAST_DAYS = 15
 
 
 def spiky_prices(days: int, seed: int, *, late_steps: int) -> LoopPrices:
@@ -19,6 +20,9 @@ def spiky_prices(days: int, seed: int, *, late_steps: int) -> LoopPrices:
     price[spikes] += generator.pareto(1.3, int(spikes.sum())) * 120
     troughs = generator.random(steps) < 0.08
     price[troughs] -= generator.exponential(90, int(troughs.sum()))
+    past = generator.normal(0, 12, PAST_DAYS * STEPS_PER_DAY)
+    spikes = generator.random(len(past)) < 0.05
+    past[spikes] += generator.pareto(1.3, int(spikes.sum())) * 120
     day = np.arange(steps) // STEPS_PER_DAY
     is_out = np.arange(steps) % STEPS_PER_DAY >= 54
     return LoopPrices(
@@ -27,6 +31,7 @@ def spiky_prices(days: int, seed: int, *, late_steps: int) -> LoopPrices:
         day_ahead_ccy_per_mwh=day_ahead,
         day_ahead_known_steps=np.minimum((day + 1 + is_out) * STEPS_PER_DAY, steps),
         day_start_steps=np.arange(days + 1) * STEPS_PER_DAY,
+        past_deviation_ccy_per_mwh=past,
     )
 
 

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from headrace.core import BadInput
+from headrace.dispatch.price_state import DAYS_MOST
 
 __all__ = ["PriceYear", "SeriesSpec", "all_series", "hashprice_daily", "local_year", "read_series", "spec_named"]
 
@@ -67,6 +68,9 @@ class PriceYear(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """First step of each local day, and T."""
     published_steps: Ints
     """Step at whose start the day's day-ahead prices were known, for each local day (0 for the first)."""
+    past_deviation_ccy_per_mwh: Floats
+    """Settlement less day-ahead price in the days before the year that a fit may read, newest last; empty if the year
+    before is not in the table. Where its day-ahead price is the hub average, so is the base."""
     filled: int
     """Settlement prices that were missing and repeat the one before."""
 
@@ -176,6 +180,7 @@ def read_series(spec: SeriesSpec, energy: Path) -> PriceYear:
         day_ahead_known_steps=known,
         day_start_steps=np.append(day_starts, len(times_s)),
         published_steps=published,
+        past_deviation_ccy_per_mwh=_past_deviation(spec, energy, start_s),
         filled=filled,
     )
 
@@ -198,6 +203,17 @@ def hashprice_daily(bitcoin: Path, times_s: Ints) -> tuple[Floats, Floats]:
     if at[0] < -1 or at[-1] > last + 1:
         raise BadInput(str(path), "the period is outside the file", "choose a year inside it")
     return values[np.clip(at - 1, 0, last)], values[np.clip(at, 0, last)]
+
+
+def _past_deviation(spec: SeriesSpec, energy: Path, start_s: int) -> Floats:
+    """Deviations of the days before `start_s`, from the year before."""
+    name = f"{spec.name.rpartition('_')[0]}_{spec.year - 1}"
+    past = next((other for other in all_series() if other.name == name), None)
+    if past is None or past.real_time is None or past.day_ahead is None:
+        return np.empty(0)
+    times_s = np.arange(start_s - DAYS_MOST * 86_400, start_s, spec.step_s, dtype=np.int64)
+    price, day_ahead = (_on_grid(energy, *source, times_s)[0] for source in (past.real_time, past.day_ahead))
+    return price - day_ahead
 
 
 def _one_price(name: str, year: int, zone: str, source: tuple[str, str], currency: str) -> SeriesSpec:

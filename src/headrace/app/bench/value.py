@@ -29,6 +29,7 @@ from headrace.dispatch.closed_loop import (
     run_always_on,
     run_desk,
     run_rolling,
+    run_stochastic,
 )
 from headrace.dispatch.plan import Plan
 from headrace.dispatch.solve import solve
@@ -49,6 +50,7 @@ POLICIES: Final[dict[str, PolicyRunner]] = {
     "desk": lambda site, prices, until: run_desk(site, prices, until=until),
     "desk-no-hold": lambda site, prices, until: run_desk(site, prices, hold_h=0.0, until=until),
     "rolling": lambda site, prices, until: run_rolling(site, prices, until=until),
+    "stochastic": lambda site, prices, until: run_stochastic(site, prices, until=until),
 }
 """Policies that decide on prices; `desk-no-hold` is a sensitivity."""
 
@@ -189,6 +191,7 @@ def _prices(year: PriceYear, late_steps: int) -> LoopPrices:
         day_ahead_ccy_per_mwh=year.price_ccy_per_mwh if day_ahead is None else day_ahead,
         day_ahead_known_steps=year.day_ahead_known_steps,
         day_start_steps=year.day_start_steps,
+        past_deviation_ccy_per_mwh=year.past_deviation_ccy_per_mwh,
     )
 
 
