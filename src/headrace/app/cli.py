@@ -7,12 +7,13 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from headrace import __version__
 from headrace.app.compiled import keep_compiled_code
+from headrace.app.folders import DEMO_OUT, REPLAY_OUT
 from headrace.core import ExitCode, HeadraceError
 
 __all__ = ["app", "main"]
@@ -21,9 +22,6 @@ app = App(name="headrace", help="Decides where each megawatt of a flexible compu
 bench = App(name="bench", help="Ratios against named peers, measured in one run.")
 app.command(bench)
 
-DEMO_OUT: Final = Path("demo-out")
-REPLAY_OUT: Final = Path("out")
-
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 Data = Annotated[
     Path | None,
@@ -31,6 +29,9 @@ Data = Annotated[
 ]
 SiteFile = Annotated[Path, Parameter(help="Site file (TOML); `headrace new` writes one.")]
 Out = Annotated[Path, Parameter(name="--out", help="Folder for journals, Parquet, books and the report.")]
+Finished = Annotated[
+    Path | None, Parameter(name="--out", help="Folder of a finished replay; the newer of out and demo-out by default.")
+]
 
 
 @app.command
@@ -84,7 +85,7 @@ def why(
     at: Annotated[str, Parameter(name="TIME", help="Any instant of the replay, ISO-8601 (local if no zone).")],
     /,
     *,
-    out: Out = DEMO_OUT,
+    out: Finished = None,
     policy: Annotated[str, Parameter(help="Run to explain, by its label.")] = "rolling",
     picture: Annotated[Path | None, Parameter(help="Also draw the ladder into this SVG file.")] = None,
     json: Json = False,
@@ -96,7 +97,7 @@ def why(
 
 
 @app.command
-def report(*, out: Out = DEMO_OUT, json: Json = False) -> None:
+def report(*, out: Finished = None, json: Json = False) -> None:
     """Draw the report of a finished replay again, and print its table."""
     from headrace.app.verbs import run_report
 

@@ -1,10 +1,17 @@
-"""The folder of recorded data that a person names."""
+"""The folders that a person names, or means: recorded data, and what a replay left."""
 
 from pathlib import Path
+from typing import Final
 
 from headrace.core import BadInput
 
-__all__ = ["data_folder", "need_data"]
+__all__ = ["DEMO_OUT", "REPLAY_OUT", "data_folder", "need_data", "replay_folder"]
+
+DEMO_OUT: Final = Path("demo-out")
+"""Where the demo's results go."""
+
+REPLAY_OUT: Final = Path("out")
+"""Where a replay's results go unless --out says otherwise."""
 
 
 def data_folder(data: Path | None) -> Path | None:
@@ -35,3 +42,11 @@ def need_data(data: Path | None) -> Path:
     if folder is None:
         raise BadInput("--data", "no folder of recorded data named", "Give --data DIR or set HEADRACE_DATA")
     return folder
+
+
+def replay_folder(out: Path | None) -> Path:
+    """The folder given with --out; without one, the newer of the two that replays write to by default."""
+    if out is not None:
+        return out
+    finished = [folder for folder in (REPLAY_OUT, DEMO_OUT) if (folder / "run.json").is_file()]
+    return max(finished, key=lambda folder: (folder / "run.json").stat().st_mtime, default=REPLAY_OUT)

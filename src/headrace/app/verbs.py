@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from headrace.adapters.sitefile import LoadedSite, load_site
-from headrace.app.folders import data_folder
+from headrace.app.folders import data_folder, replay_folder
 from headrace.app.outputs import output_folder, read_result, write_outputs
 from headrace.app.printing import console, print_json
 from headrace.app.replaying import HEADLINE, NO_BOUND, POLICIES, SENSITIVITIES, NoBound, replay
@@ -55,9 +55,9 @@ def run_replay(
     _replay(loaded, data, window, labels, out=out, resume=resume, as_json=as_json)
 
 
-def run_why(at: str, *, out: Path, label: str, picture: Path | None, as_json: bool) -> None:
+def run_why(at: str, *, out: Path | None, label: str, picture: Path | None, as_json: bool) -> None:
     """Explain one interval of a finished replay."""
-    result = read_result(out)
+    result = read_result(replay_folder(out))
     try:
         run = result.run(label)
     except KeyError as error:
@@ -73,10 +73,11 @@ def run_why(at: str, *, out: Path, label: str, picture: Path | None, as_json: bo
     console().print(ladder_table(ladder))
 
 
-def run_report(*, out: Path, as_json: bool) -> None:
+def run_report(*, out: Path | None, as_json: bool) -> None:
     """Draw a finished replay's report again."""
-    result = read_result(out)
-    page = write_outputs(result, out)
+    folder = replay_folder(out)
+    result = read_result(folder)
+    page = write_outputs(result, folder)
     _present(result, page, as_json=as_json)
 
 
