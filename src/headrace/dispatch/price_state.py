@@ -99,20 +99,26 @@ def fit_states(deviation_ccy_per_mwh: Floats, start_s: int, step_s: int) -> Pric
     rising = np.argsort(deviation_ccy_per_mwh, kind="stable")[: present.sum()]  # NaN sorts last
     edges = np.empty((24, len(QUANTILES)))
     means = np.empty((24, len(QUANTILES) + 1))
+    owner = np.empty(means.shape, np.int64)
     for h in range(24):
         pooled = rising[np.abs((hour[rising] - h + 12) % 24 - 12) <= POOL_H]
         if not len(pooled):
             return None
-        edges[h], means[h] = _states(deviation_ccy_per_mwh[pooled], weight[pooled])
+        edges[h], means[h], owner[h] = _states(deviation_ccy_per_mwh[pooled], weight[pooled])
     state = (deviation_ccy_per_mwh[:, None] > edges[hour]).sum(axis=1)
     follows = present[:-1] & present[1:]
     seen = np.zeros((24, means.shape[1], means.shape[1]))
     np.add.at(seen, (hour[:-1][follows], state[:-1][follows], state[1:][follows]), weight[1:][follows])
-    return PriceStates(deviation_ccy_per_mwh=means, transition_ratio=_chances(seen))
+    chances = np.take_along_axis(_chances(seen), owner[:, :, None], axis=1)
+    return PriceStates(deviation_ccy_per_mwh=means, transition_ratio=chances)
 
 
-def _states(rising_ccy_per_mwh: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Upper edges of the states, each a deviation that came, and the mean of each state's members."""
+def _states(rising_ccy_per_mwh: Floats, weight: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Upper edges of the states, each a deviation that came; mean of each state's members; whose row each state has.
+
+    Where many deviations tie, edges tie and the states between them are empty: such a state stands for the edge itself,
+    which is a member of the lowest of them.
+    """
     reached = np.cumsum(weight)
     last = len(weight) - 1
     edges = rising_ccy_per_mwh[np.minimum(np.searchsorted(reached, reached[-1] * np.array(QUANTILES)), last)]
@@ -120,8 +126,10 @@ def _states(rising_ccy_per_mwh: Floats, weight: Floats) -> tuple[Floats, Floats]
     members = np.diff(np.concatenate(([0.0], reached))[cuts])
     sums = np.diff(np.concatenate(([0.0], np.cumsum(weight * rising_ccy_per_mwh)))[cuts])
     empty = np.diff(cuts) == 0
-    means = np.where(empty, np.append(edges, edges[-1]), sums / np.where(empty, 1.0, members))
-    return edges, np.maximum.accumulate(means)
+    at = np.append(edges, edges[-1])
+    means = np.maximum.accumulate(np.where(empty, at, sums / np.where(empty, 1.0, members)))
+    owner = np.where(empty, np.searchsorted(edges, at, side="left"), np.arange(len(at)))
+    return edges, means, owner
 
 
 def _chances(seen: Floats) -> Floats:
