@@ -1,6 +1,7 @@
 """Which series a site needs, in which unit, and whether `[feeds]` declares them."""
 
 import difflib
+from typing import Final
 
 from headrace.adapters.feeds.catalogue import catalogue
 from headrace.adapters.sitefile.errors import Finding, Findings
@@ -9,6 +10,9 @@ from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.schema import ROLES, SiteFile
 
 __all__ = ["feed_findings"]
+
+PRICES: Final = ("real_time", "hub_real_time")
+"""Roles that a settlement interval is billed at."""
 
 
 def feed_findings(file: SiteFile) -> Findings:
@@ -29,6 +33,9 @@ def feed_findings(file: SiteFile) -> Findings:
         elif declaration.unit != units[role]:
             found = f"must be a series in {units[role]}, was in {declaration.unit}"
             yield Finding(path=path, found=found, do="Name another series, or declare one with `scale` and `unit`")
+        elif role in PRICES and declaration.step_min < file.market.settlement_step_min:
+            found = f"has a price every {declaration.step_min:g} min, inside one settlement interval"
+            yield Finding(path=path, found=found, do="An interval is billed at one price: lower settlement_step_min")
 
 
 def _units(file: SiteFile) -> dict[str, str]:
