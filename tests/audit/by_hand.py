@@ -38,6 +38,11 @@ class Site:
         self.pue = {c["name"]: c["pue"] for c in raw["cooling"]}
         self.battery = raw.get("battery")
         self.wear = (self.battery or {}).get(f"wear_{code}_per_mwh", 0.0)
+        self._read_loads(asics, code)
+        self._read_supply(code)
+
+    def _read_loads(self, asics: dict[str, list[list[float]]], code: str) -> None:
+        raw = self.raw
         self.leases, self.services, self.miners = [], [], []
         for cluster in raw.get("cluster", []):
             for lease in cluster["lease"]:
@@ -81,6 +86,9 @@ class Site:
                     ],
                 }
             )
+
+    def _read_supply(self, code: str) -> None:
+        raw = self.raw
         self.generators = [
             {
                 "name": g["name"],
@@ -304,6 +312,25 @@ def lines_of(site, world, powers, blocks, got, source) -> dict[str, float]:
         line["inference"] += (
             sum(min(round(a), round(b)) for a, b in zip(came.tolist(), could.tolist(), strict=True)) * service["value"]
         )
+    _mine(site, world, line, blocks, it)
+    it_of = _sell_heat(site, world, line, blocks, it)
+    for ppa in site.ppas:
+        line["ppa"] += float((ppa["mw"] * world.profile[ppa["profile"]] * (world.price - ppa["strike"])).sum()) * H
+    for generator, mw in zip(site.generators, source, strict=True):
+        line["generation"] -= float(mw.sum()) * H * generator["cost"]
+    if site.peak_charge:
+        highest: dict[tuple[int, int], float] = {}
+        for month, mw in zip(world.month, powers["import"].tolist(), strict=True):
+            highest[month] = max(highest.get(month, 0.0), mw)
+        line["peak"] = -site.peak_charge * sum(highest.values())
+    line["it_mwh"] = float(sum(x.sum() for x in it_of.values())) * H
+    line["dc_mwh"] = float(powers["firm"].sum() + sum(g.sum() for g in got)) * H
+    return dict(line)
+
+
+def _mine(site, world, line, blocks, it) -> None:
+    """Satoshis by miner and settlement interval: what the pool owes, down; its fee, up."""
+    steps = len(world.grid)
     per = site.settle_s // STEP_S
     sats_total = 0
     for i, miner in enumerate(site.miners):
@@ -317,6 +344,11 @@ def lines_of(site, world, powers, blocks, got, source) -> dict[str, float]:
             line["mining"] += gross / 1e8 * world.btc[s] * site.usd
             line["pool_fees"] -= fee / 1e8 * world.btc[s] * site.usd
     line["mining_sats"] = sats_total
+
+
+def _sell_heat(site, world, line, blocks, it) -> dict[str, np.ndarray]:
+    """Heat of each load's whole IT power up to its buyer's limit; hands back that IT power."""
+    steps = len(world.grid)
     it_of = defaultdict(lambda: np.zeros(steps))
     for lease in site.leases:
         it_of[lease["name"]] += (1.0 if lease["firm"] else lease["idle"]) * lease["it"]
@@ -329,15 +361,4 @@ def lines_of(site, world, powers, blocks, got, source) -> dict[str, float]:
         taken = np.array([month in buyer["months"] for _, month in world.month])
         sold = np.minimum(buyer["max"], buyer["share"] * it_of[load]) * taken
         line["heat"] += float(sold.sum()) * H * buyer["price"]
-    for ppa in site.ppas:
-        line["ppa"] += float((ppa["mw"] * world.profile[ppa["profile"]] * (world.price - ppa["strike"])).sum()) * H
-    for generator, mw in zip(site.generators, source, strict=True):
-        line["generation"] -= float(mw.sum()) * H * generator["cost"]
-    if site.peak_charge:
-        highest: dict[tuple[int, int], float] = {}
-        for month, mw in zip(world.month, powers["import"].tolist(), strict=True):
-            highest[month] = max(highest.get(month, 0.0), mw)
-        line["peak"] = -site.peak_charge * sum(highest.values())
-    line["it_mwh"] = float(sum(x.sum() for x in it_of.values())) * H
-    line["dc_mwh"] = float(powers["firm"].sum() + sum(g.sum() for g in got)) * H
-    return dict(line)
+    return it_of
