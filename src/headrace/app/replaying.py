@@ -30,7 +30,17 @@ from headrace.settlement import MeteredInterval, Statement
 from headrace.settlement.metering import ControlReading
 from headrace.sim.campus import Campus
 
-__all__ = ["HEADLINE", "NO_BOUND", "POLICIES", "SENSITIVITIES", "NoBound", "Variant", "prepare", "replay"]
+__all__ = [
+    "HEADLINE",
+    "NO_BOUND",
+    "POLICIES",
+    "SENSITIVITIES",
+    "NoBound",
+    "Variant",
+    "prepare",
+    "replay",
+    "with_price_history",
+]
 
 HEADLINE: Final = ("always-on", "desk", "rolling", "bound")
 """Policies of every headline, in order."""
@@ -190,7 +200,7 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
     """The world of one run; None if the site declares nothing to make it from."""
     match label:
         case "stochastic":
-            return msgspec.structs.replace(base, inputs=_with_history(base.inputs, feed, window))
+            return msgspec.structs.replace(base, inputs=with_price_history(base.inputs, feed, window))
         case "rolling, price known":
             inputs = msgspec.structs.replace(base.inputs, real_time=in_time(base.inputs.real_time))
             return msgspec.structs.replace(base, inputs=inputs)
@@ -213,7 +223,7 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
             return base
 
 
-def _with_history(inputs: Inputs, feed: RecordedFeed, window: Interval) -> Inputs:
+def with_price_history(inputs: Inputs, feed: RecordedFeed, window: Interval) -> Inputs:
     """The same inputs with prices that reach back as far as a fit may read, where they are on record."""
     wide = Interval(start=window.start - PRICE_HISTORY, end=window.end)
     ahead = None if inputs.day_ahead is None else read_series(feed, "day_ahead", wide)
