@@ -5,7 +5,8 @@ import pytest
 
 from headrace.dispatch.arrays import battery_row
 from headrace.dispatch.kernel.merit import sort_blocks
-from headrace.dispatch.kernel.stage import stage
+from headrace.dispatch.kernel.path import solve_path
+from headrace.dispatch.kernel.stage import build_stages, stage
 from headrace.dispatch.kernel.water import blend, state_weights, water_curves
 from headrace.energy import Battery
 
@@ -133,6 +134,27 @@ def test_without_deviations_every_state_has_the_plan_of_the_base_price(seed):
     curve = case.curves(cells)
     np.testing.assert_allclose(curve, alone.curves(cells), atol=1e-9)
     np.testing.assert_allclose(curve[:, 1:], curve[:, :-1], atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_deviations_the_worth_is_that_of_the_exact_plan(seed):
+    case = Case(seed, spread=0.0)
+    grid = np.linspace(BATTERY[5], BATTERY[6], 33)
+    value, lost = slow_values(case, grid)
+    rows = [np.empty((STEPS, 8)), np.empty((STEPS, 8)), np.empty(STEPS, np.int64), np.empty((STEPS, 5))]
+    order = np.tile(np.arange(4), (STEPS, 1))
+    base = -case.price[:, 3] * case.width[:, 3]
+    price = case.price.copy()
+    price[:, 2:] += case.deviation[case.hour, :1]
+    build_stages(0, STEPS, case.step_h, price, case.width, case.need, base, BATTERY, order, *rows)
+    span = np.array([BATTERY[6] - BATTERY[5]])
+    for k in range(0, len(grid), 4):
+        feasible, exact = solve_path(
+            *rows, BATTERY[5], BATTERY[6], grid[k], np.array([END_VALUE]), span, END_VALUE * BATTERY[5],
+            np.empty(STEPS + 1),
+        )  # fmt: skip
+        assert feasible
+        assert -1e-6 <= exact - value[0, k] <= lost + 1e-6
 
 
 def test_a_step_that_needs_the_store_is_named():
