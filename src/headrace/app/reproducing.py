@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from headrace.adapters.sitefile import LoadedSite, load_site
 from headrace.app.folders import data_folder
 from headrace.app.printing import console, print_json
-from headrace.app.replaying import HEADLINE, SENSITIVITIES, replay
+from headrace.app.replaying import POLICIES, SENSITIVITIES, replay
 from headrace.core import BadInput, ExitCode, HeadraceError, Interval
 from headrace.engine.journal import JournalHeader, read_journal, what_differs
 from headrace.interfaces.terminal import replay_progress
@@ -93,6 +93,6 @@ def _period(header: JournalHeader, path: Path) -> Interval:
 
 
 def _label(header: JournalHeader, path: Path) -> str:
-    if header.policy not in HEADLINE + SENSITIVITIES:
+    if header.policy not in POLICIES + SENSITIVITIES:
         raise BadInput(f"{path} line 1", f"unknown run {header.policy!r}", "Use the version of Headrace that wrote it")
     return header.policy

@@ -44,7 +44,7 @@ class PolicyRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One policy over the whole period."""
 
     policy: str
-    """always-on, desk, rolling or bound."""
+    """always-on, desk, rolling, stochastic or bound."""
     label: str
     """Headline label, or what makes a sensitivity one ("rolling, price known", "rolling, no battery")."""
     is_headline: bool
@@ -67,7 +67,7 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     site: Site
     window: Interval
     runs: tuple[PolicyRun, ...]
-    """Headline policies in the order always-on, desk, rolling, bound; then sensitivities."""
+    """Headline policies in the order always-on, desk, rolling, stochastic, bound; then sensitivities."""
     gaps: tuple[DataGap, ...]
     notes: tuple[str, ...]
     """What a reader must know beside the headline: hub price, missing components, fees not included, rates ..."""

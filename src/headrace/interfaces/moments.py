@@ -78,7 +78,7 @@ def ladder_at(site: Site, run: PolicyRun, at: datetime) -> Ladder:
     site
         The site of the run.
     run
-        A policy that plans (rolling, bound): without bid and ask there is no price to cut the ladder.
+        A policy that plans (rolling, stochastic, bound): without bid and ask there is no price to cut the ladder.
     at
         Aware time inside the replayed window.
 

@@ -82,7 +82,7 @@ class Policy(Protocol):
     """A rule that asks for setpoints."""
 
     name: str
-    """Its name in reports and journals: always-on, desk, rolling, bound."""
+    """Its name in reports and journals: always-on, desk, rolling, stochastic, bound."""
 
     def propose(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
         """Ask for this interval's setpoints, from only what was known at `sight.now_s`."""
