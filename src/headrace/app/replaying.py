@@ -256,8 +256,11 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
     notes = []
     if site.market.is_hub:
         notes.append(f"{site.market.settlement_point} is a trading hub: no load can settle at its price.")
-    if base.inputs.day_ahead is None:
-        notes.append("No day-ahead series: forecasts repeat the last day and the desk's battery follows them.")
+    live = base.inputs.real_time
+    is_known_ahead = int(live.known_s[-1]) <= live.end_s - live.step_s
+    if base.inputs.day_ahead is None and not is_known_ahead:
+        follows = " and the desk's battery follows them" if site.battery else ""
+        notes.append(f"No day-ahead series: forecasts repeat the last day{follows}.")
     estimated = int(base.truth.is_estimated.sum())
     if estimated:
         notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")
@@ -266,12 +269,17 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
 
 
 def _no_bound(found: Infeasible, variant: Variant) -> str:
-    clash = found.clash
+    clash, currency = found.clash, variant.model.site.currency.value
     at = iso(variant.truth.window.start_s + clash.step * variant.model.site.control_step_s)
+    ways_out = [
+        f"{way.limit} by {way.worst_mw:.2f} MW ({way.energy_mwh:,.1f} MWh, {way.cost_ccy:,.0f} {currency})"
+        for way in found.relaxations
+        if way.worst_mw is not None and way.energy_mwh is not None and way.cost_ccy is not None
+    ]
     return (
         f"{NO_BOUND}: even with perfect foresight the firm load cannot be served at {at}: it needs {clash.need_mw:.2f} "
         f"MW and the site can be given {clash.have_mw:.2f} MW ({', '.join(clash.limits)}). "
-        "Raise that limit, or let fewer firm GPUs."
+        f"Relax one limit, cheapest first: {'; '.join(ways_out) or 'no single one helps'}."
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from headrace.dispatch.assemble import problem_id, problem_of
@@ -14,13 +15,16 @@ from headrace.dispatch.solve import solve
 from headrace.dispatch.telescope import window_grid
 from headrace.dispatch.uses import SiteModel
 
-__all__ = ["FINE_S", "HORIZON_S", "Rolling", "first_step"]
+__all__ = ["FINE_S", "HORIZON_S", "Rolling", "first_step", "plan_towards_shortage"]
 
 FINE_S: Final = 2 * 3600
 """Steps stay at the control step this far ahead, seconds; beyond it forecasts are hourly anyway."""
 
 HORIZON_S: Final = 36 * 3600
 """How far a plan looks, seconds: a perfect 36 h look-ahead captures 99.3 to 99.9 % of the gain."""
+
+FIRM_OVER_DEAREST: Final = 10.0
+"""Worth of firm load over the dearest price or use of the window, where not all of it can be served."""
 
 FULL_MW: Final = 1e-6
 """A block planned within this of its width counts as full."""
@@ -50,7 +54,10 @@ class Rolling:
             end_value_ccy_per_mwh=_end_value(model, outlook.price_ccy_per_mwh, step_h),
             peak=_window_peak(model, sight, starts_s, step_h),
         )
-        return problem, solve(problem)
+        plan = solve(problem)
+        if isinstance(plan, Infeasible) and plan.clash.step > 0:
+            return problem, plan_towards_shortage(problem, plan)
+        return problem, plan
 
     def propose(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
         """Ask for the first step of the window's optimum."""
@@ -92,6 +99,26 @@ def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, questi
         ask_ccy_per_mwh=ask if ask < math.inf else None,
         problem_id=question,
     )
+
+
+def plan_towards_shortage(problem: Problem, infeasible: Infeasible) -> Plan | Infeasible:
+    """Plan towards a shortage that lies ahead: firm load as the dearest use, so that the least of it goes unserved.
+
+    What to do now is then still a plan. A shortage in this very step is for control's safe rule.
+    """
+    dearest = max(problem.import_cost_ccy_per_mwh.max(), problem.use_value_ccy_per_mwh.max(initial=0.0))
+    worth = np.full((1, problem.steps), FIRM_OVER_DEAREST * max(float(dearest), 1.0))
+    relaxed = msgspec.structs.replace(
+        problem,
+        firm_mw=np.zeros(problem.steps),
+        use_names=(*problem.use_names, "firm load"),
+        use_value_ccy_per_mwh=np.concatenate((problem.use_value_ccy_per_mwh, worth)),
+        use_max_mw=np.concatenate((problem.use_max_mw, problem.firm_mw[None, :])),
+    )
+    plan = solve(relaxed)
+    if isinstance(plan, Infeasible) or plan.use_mw[-1, 0] < problem.firm_mw[0] - FULL_MW:
+        return infeasible
+    return msgspec.structs.replace(plan, use_mw=plan.use_mw[:-1])
 
 
 def _end_value(model: SiteModel, price: np.ndarray, step_h: np.ndarray) -> float:
