@@ -63,7 +63,8 @@ class PeakValue:
         )  # fmt: skip
         value_ccy -= self._k * float((peak_mw - self._charge[1]).sum())
         seen = Seen(peak_mw=peak_mw, value_ccy=value_ccy, shares_ccy=shares, duals_ccy_per_mwh=rows[-4:])
-        self.cuts.append(msgspec.structs.replace(seen, duals_ccy_per_mwh=rows[:0]))
+        # A cut without its duals: an empty view of them would keep every row of the plan.
+        self.cuts.append(msgspec.structs.replace(seen, duals_ccy_per_mwh=np.empty((4, 0))))
         return seen
 
     def plan(self, peak_mw: Floats, bound_ccy: float) -> Plan:
