@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headrace.adapters.feeds.recorded import RecordedFeed
-from headrace.app.replaying import Variant, _campus, _policy, _with_history
+from headrace.app.replaying import Variant, _campus, _policy, with_price_history
 from headrace.engine.journal import JournalHeader
 from headrace.engine.replay import run_policy
 from headrace.engine.truth import truth_of
@@ -53,7 +53,7 @@ def test_nothing_that_comes_after_noon_moves_a_cycle_before_noon(policy):
     base = world(loaded, window)
     if policy == "stochastic":  # it fits on more days than the others look back
         feed = RecordedFeed(None, loaded.feeds, loaded.site.time_zone)
-        base = msgspec.structs.replace(base, inputs=_with_history(base.inputs, feed, window))
+        base = msgspec.structs.replace(base, inputs=with_price_history(base.inputs, feed, window))
     noon_s = window.start_s + NOON_STEP * 300
     inputs = msgspec.structs.replace(
         base.inputs,
