@@ -191,7 +191,7 @@ def run_stochastic(site: LoopSite, prices: LoopPrices, *, until: int | None = No
 
 
 def _fits(site: LoopSite, prices: LoopPrices, steps: int) -> tuple[int, FitArrays | None]:
-    """First step with a chain (`steps` if there is none), and the chains, each from what was settled before it."""
+    """First step with a chain (`steps` if there is none), and the chains, each from what was known when it was fitted."""
     step_s = round(site.step_h * 3600.0)
     past = len(prices.past_deviation_ccy_per_mwh)
     deviation = np.concatenate(
@@ -202,7 +202,7 @@ def _fits(site: LoopSite, prices: LoopPrices, steps: int) -> tuple[int, FitArray
     of_step = np.zeros(steps, np.int64)
     begin = steps
     for t in range(0, steps, REFIT_S // step_s):
-        known = past + max(t - prices.late_steps, 0)
+        known = past + max(t - prices.late_steps + 1, 0)
         from_step = max(known - span, 0)
         states = fit_states(deviation[from_step:known], (from_step - past) * step_s, step_s)
         if states is not None:
