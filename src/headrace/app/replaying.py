@@ -132,7 +132,7 @@ def replay(
     base = prepare(loaded, feed, window)
     digest = _digest(base.inputs)
     runs: list[PolicyRun] = []
-    notes = list(loaded.notes) + _notes(loaded, feed, base)
+    notes = [*_notes(loaded, feed, base), *loaded.notes]
     if "stochastic" in labels and (why := why_rolling(loaded.site)):
         notes.append(f"Policy stochastic equals rolling here: {why}.")
     for label in labels:
@@ -264,7 +264,8 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
     estimated = int(base.truth.is_estimated.sum())
     if estimated:
         notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")
-    notes += [f"{role}: {feed.declaration(role).note}" for role in sorted(loaded.feeds) if feed.declaration(role).note]
+    roles = (role for role in sorted(loaded.feeds) if not role.startswith("hub_"))
+    notes += [f"{role}: {feed.declaration(role).note}" for role in roles if feed.declaration(role).note]
     return notes
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from headrace.dispatch.ladder import Ladder, Rung
 from headrace.engine.results import ReplayResult
+from headrace.interfaces.gaps import shortened
 from headrace.interfaces.report.margins import PolicyFigures, baseline_run, policy_figures, sensitivity_figures
 from headrace.interfaces.wording import policy_name, share
 
@@ -97,7 +98,7 @@ def gaps_table(result: ReplayResult) -> Table:
     table.add_column("From", no_wrap=True)
     table.add_column("Intervals", justify="right")
     table.add_column("What stood in for it")
-    for gap in result.gaps:
+    for gap in shortened(result.gaps):
         table.add_row(escape(gap.role), gap.start, f"{gap.intervals:,}", escape(gap.substitute))
     return table
 

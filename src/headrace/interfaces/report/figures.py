@@ -155,9 +155,8 @@ def _sentence(result: ReplayResult, policies: tuple[PolicyFigures, ...]) -> str:
 def _caveats(result: ReplayResult) -> tuple[str, ...]:
     market = result.site.market
     caveats = list(result.notes)
-    if market.is_hub and not any("hub" in note for note in caveats):
+    if market.is_hub and not any("trading hub" in note for note in caveats):
         caveats.insert(0, f"{market.settlement_point} is a trading hub: no load can settle at its price.")
-    caveats.sort(key=lambda note: "hub" not in note)
     if result.gaps:
         missing = sum(gap.intervals for gap in result.gaps)
         caveats.append(f"{missing:,} input intervals are missing and stand on the substitutes listed below.")

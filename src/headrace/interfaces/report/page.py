@@ -12,6 +12,7 @@ import polars as pl
 from headrace.core import MICRO
 from headrace.engine.results import LINES, PolicyRun, ReplayResult
 from headrace.interfaces.families import Family, source_bands, use_bands
+from headrace.interfaces.gaps import shortened
 from headrace.interfaces.moments import ChosenMoment
 from headrace.interfaces.report.bar_picture import gain_picture, waterfall_picture
 from headrace.interfaces.report.duration_picture import SHARES, Curve, duration_picture, quantiles
@@ -98,6 +99,9 @@ def _pictures(result: ReplayResult, figures: BoardFigures) -> dict[str, Any]:
         "baseline": policy_name(desk),
         "headline_name": policy_name(headline),
         "local_window": _local_window(result),
+        "last_day": f"{(result.window.end - timedelta(seconds=1)).astimezone(ZoneInfo(site.time_zone)):%Y-%m-%d}",
+        "has_mining": bool(site.miners),
+        "gaps": shortened(result.gaps),
         "reproduce": _reproduce(figures),
     }
 
@@ -200,8 +204,9 @@ def _durations(result: ReplayResult, headline: PolicyRun, desk: PolicyRun) -> li
 
 
 def _margin_per_h(run: PolicyRun) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Margin of each clock hour without the month's peak charge, which belongs to no hour."""
     hours = run.settlements.group_by(hour=pl.col("interval_start").dt.truncate("1h"), maintain_order=True).agg(
-        micro=pl.sum_horizontal(pl.col(line) for line in LINES).sum()
+        micro=pl.sum_horizontal(pl.col(line) for line in LINES if line != "peak").sum()
     )
     return hours["micro"].to_numpy() / MICRO
 
