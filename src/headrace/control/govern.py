@@ -79,9 +79,11 @@ def govern(setpoints: Setpoints, bus: Bus) -> Flows:
         What really comes.
     """
     state = _start(setpoints, bus)
-    allowed_mining_mw = state.mining_mw()
+    wanted_mining_mw = state.mining_mw()
     if state.net_mw > setpoints.import_limit_mw + SLACK_MW:
         state.stay_below_plan(setpoints)
+        if setpoints.import_limit_mw < setpoints.import_max_mw - SLACK_MW:
+            wanted_mining_mw = state.mining_mw()  # kept from a new peak, not giving way to AI
     if state.net_mw > setpoints.import_max_mw + SLACK_MW:
         state.stay_below_connection(setpoints)
     shed_mw = max(0.0, state.net_mw - setpoints.import_max_mw)
@@ -101,7 +103,7 @@ def govern(setpoints: Setpoints, bus: Bus) -> Flows:
         discharge_mw=state.discharge_mw,
         shed_mw=shed_mw,
         spilled_mw=spilled_mw,
-        yielded_mw=max(0.0, allowed_mining_mw - state.mining_mw()),
+        yielded_mw=max(0.0, wanted_mining_mw - state.mining_mw()),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from headrace.core import require
 from headrace.dispatch.arrays import NO_CAP, kernel_args, plan_from_rows
-from headrace.dispatch.infeasible import explain_infeasible
+from headrace.dispatch.infeasible import explain_infeasible, find_clash
 from headrace.dispatch.kernel.tolerance import AT_MWH
 from headrace.dispatch.kernel.whole import solve_problem
 from headrace.dispatch.peak import solve_with_peak
@@ -21,7 +21,7 @@ __all__ = ["solve"]
 NO_PEAK = np.empty(0)
 
 
-def solve(problem: Problem) -> Plan | Infeasible:
+def solve(problem: Problem, *, explain: bool = True) -> Plan | Infeasible:
     """Best plan over the problem's horizon, or the limits that clash.
 
     Parameters
@@ -34,6 +34,7 @@ def solve(problem: Problem) -> Plan | Infeasible:
     Plan | Infeasible
         Never an exception for a horizon that can't be served.
     """
+    why = explain_infeasible if explain else find_clash
     battery = problem.battery
     if battery is not None:
         require(
@@ -42,8 +43,8 @@ def solve(problem: Problem) -> Plan | Infeasible:
         )
     if problem.peak is not None and problem.peak.charge_ccy_per_mw > 0.0:
         plan = solve_with_peak(problem)
-        return explain_infeasible(problem) if plan is None else plan
+        return why(problem) if plan is None else plan
     value, objective_ccy, rows, stored_mwh = solve_problem(*kernel_args(problem), NO_CAP, 0.0)
     if value != value:  # noqa: PLR0124  NaN says infeasible
-        return explain_infeasible(problem)
+        return why(problem)
     return plan_from_rows(problem, objective_ccy, rows, stored_mwh, NO_PEAK)

@@ -38,7 +38,7 @@ class Desk:
         return Proposal(
             use_limit_mw=tuple(None if on else 0.0 for on in memory.is_on),
             use_worth_ccy_per_mwh=tuple(problem.use_value_ccy_per_mwh[:, 0].tolist()),
-            may_fill=memory.is_on,
+            may_fill=tuple((problem.use_value_ccy_per_mwh[:, 0] > problem.export_value_ccy_per_mwh[0]).tolist()),
             source_limit_mw=_output(problem, memory.is_on),
             charge_mw=charge_mw,
             discharge_mw=discharge_mw,

@@ -54,8 +54,8 @@ class Rolling:
             end_value_ccy_per_mwh=_end_value(model, outlook.price_ccy_per_mwh, step_h),
             peak=_window_peak(model, sight, starts_s, step_h),
         )
-        plan = solve(problem)
-        if isinstance(plan, Infeasible) and plan.clash.step > 0:
+        plan = solve(problem, explain=False)
+        if isinstance(plan, Infeasible):
             return problem, plan_towards_shortage(problem, plan)
         return problem, plan
 
@@ -115,7 +115,7 @@ def plan_towards_shortage(problem: Problem, infeasible: Infeasible) -> Plan | In
         use_value_ccy_per_mwh=np.concatenate((problem.use_value_ccy_per_mwh, worth)),
         use_max_mw=np.concatenate((problem.use_max_mw, problem.firm_mw[None, :])),
     )
-    plan = solve(relaxed)
+    plan = solve(relaxed, explain=False)
     if isinstance(plan, Infeasible) or plan.use_mw[-1, 0] < problem.firm_mw[0] - FULL_MW:
         return infeasible
     return msgspec.structs.replace(plan, use_mw=plan.use_mw[:-1])
