@@ -153,13 +153,18 @@ def bench_dispatch(*, data: Data = None, json: Json = False) -> None:
 
 
 @bench.command(name="value")
-def bench_value(*, data: Data = None, json: Json = False) -> None:
+def bench_value(
+    *,
+    data: Data = None,
+    site_a: Annotated[str, Parameter(help="Series to replay site (a) on: own, all, none, or names.")] = "own",
+    json: Json = False,
+) -> None:
     """Measure what each policy captures of perfect foresight on real prices."""
-    from headrace.app.bench.value import bench_value, print_value
+    from headrace.app.bench.value import bench_value, print_value, site_a_series
     from headrace.app.folders import need_data
     from headrace.app.printing import show
 
-    show(bench_value(need_data(data)), print_value, as_json=json)
+    show(bench_value(need_data(data), site_a_names=site_a_series(site_a)), print_value, as_json=json)
 
 
 @bench.command(name="replay")

@@ -191,7 +191,7 @@ def run_stochastic(site: LoopSite, prices: LoopPrices, *, until: int | None = No
 
 
 def _fits(site: LoopSite, prices: LoopPrices, steps: int) -> tuple[int, FitArrays | None]:
-    """First step with a chain (`steps` if there is none), and the chains, each from what was known when it was fitted."""
+    """First step with a chain (`steps` if there is none), and the chains, each from what was known at its fit."""
     step_s = round(site.step_h * 3600.0)
     past = len(prices.past_deviation_ccy_per_mwh)
     deviation = np.concatenate(

@@ -18,7 +18,7 @@ from headrace.core import BadInput, Interval
 from headrace.engine.results import ReplayResult
 from headrace.interfaces.report.margins import policy_figures, sensitivity_figures
 
-__all__ = ["SITE_A_SERIES", "site_a_row"]
+__all__ = ["SITE_A_SERIES", "site_a_row", "site_a_row_or_none"]
 
 SITE_A_SERIES: Final = tuple(f"ercot_lz_west_{year}" for year in (2020, 2021, 2022, 2023, 2024))
 """Every year on record at the site's own settlement point."""
@@ -68,6 +68,11 @@ def site_a_row(name: str, data: Path) -> dict[str, Any]:
     row["late_price_cost_usd_per_year"] = known.over_headline_ccy * per_year
     row["note"] = spec.note
     return row
+
+
+def site_a_row_or_none(name: str, data: Path) -> dict[str, Any] | None:
+    """The row, or None for a series of another market: the site stands in ERCOT."""
+    return site_a_row(name, data) if name.startswith("ercot_") else None
 
 
 def _replayed(spec: SeriesSpec, data: Path) -> ReplayResult:

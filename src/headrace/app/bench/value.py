@@ -5,7 +5,9 @@ The reference campus on every series of the table, with its own hashprice walk (
 `known` in time. A cell that needs a missing series is None. Money is in the series' own currency, per 8,760 h.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ from rich.table import Table
 from headrace.app.bench.machine import machine, versions
 from headrace.app.bench.reference_campus import campus, margin_offset_usd
 from headrace.app.bench.series import PriceYear, all_series, hashprice_daily, read_series, spec_named
-from headrace.app.bench.site_a import SITE_A_SERIES, site_a_row
+from headrace.app.bench.site_a import SITE_A_SERIES, site_a_row_or_none
 from headrace.app.replaying import HEADLINE
 from headrace.core import BadInput
 from headrace.dispatch.closed_loop import (
@@ -34,7 +36,7 @@ from headrace.dispatch.closed_loop import (
 from headrace.dispatch.plan import Plan
 from headrace.dispatch.solve import solve
 
-__all__ = ["bench_value", "moved_decisions", "print_value"]
+__all__ = ["bench_value", "moved_decisions", "print_value", "site_a_series"]
 
 Floats = NDArray[np.float64]
 
@@ -94,11 +96,33 @@ def bench_value(
     return {
         "reference": reference,
         "reference_hist": historical,
-        "site_a": {name: site_a_row(name, data) for name in site_a_names},
+        "site_a": _site_a(site_a_names, data),
         "future_peek_moved": moved,
         "versions": versions(),
         "machine": machine(),
     }
+
+
+def site_a_series(asked: str) -> tuple[str, ...]:
+    """Series that `--site-a` names: "own" for its zone's years, "all" for the whole table, "none", or names."""
+    match asked:
+        case "own":
+            return SITE_A_SERIES
+        case "all":
+            return tuple(spec.name for spec in all_series())
+        case "none":
+            return ()
+        case _:
+            return tuple(name.strip() for name in asked.split(",") if name.strip())
+
+
+def _site_a(names: tuple[str, ...], data: Path) -> dict[str, Any]:
+    """Site (a) on each series, a process each as each takes minutes; None where its market or bitcoin is missing."""
+    for name in names:
+        spec_named(name)
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        rows = pool.map(site_a_row_or_none, names, [data] * len(names))
+        return dict(zip(names, rows, strict=True))
 
 
 def moved_decisions(site: LoopSite, prices: LoopPrices, run_policy: PolicyRunner) -> int:
@@ -223,6 +247,9 @@ def _site_a_table(rows: dict[str, Any]) -> Table:
     for column in ("series", *HEADLINE, "cost of a late price", "note"):
         table.add_column(column, justify="left" if column in {"series", "note"} else "right")
     for name, row in rows.items():
+        if row is None:
+            table.add_row(name, *["n/a"] * (1 + len(HEADLINE)), "another market than the site's")
+            continue
         cells = []
         for policy in HEADLINE:
             figures = row.get(policy)
