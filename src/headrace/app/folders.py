@@ -5,7 +5,7 @@ from typing import Final
 
 from headrace.core import BadInput
 
-__all__ = ["DEMO_OUT", "REPLAY_OUT", "data_folder", "need_data", "replay_folder"]
+__all__ = ["DEMO_OUT", "REPLAY_OUT", "data_folder", "file_stem", "need_data", "replay_folder"]
 
 DEMO_OUT: Final = Path("demo-out")
 """Where the demo's results go."""
@@ -50,3 +50,8 @@ def replay_folder(out: Path | None) -> Path:
         return out
     finished = [folder for folder in (REPLAY_OUT, DEMO_OUT) if (folder / "run.json").is_file()]
     return max(finished, key=lambda folder: (folder / "run.json").stat().st_mtime, default=REPLAY_OUT)
+
+
+def file_stem(label: str) -> str:
+    """File stem of a run: "rolling, price known" becomes rolling-price-known."""
+    return label.replace(", ", "-").replace(" ", "-")

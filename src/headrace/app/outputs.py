@@ -19,6 +19,7 @@ import msgspec
 import polars as pl
 
 from headrace.adapters.store.books import write_books
+from headrace.app.folders import file_stem
 from headrace.core import BadInput, Interval
 from headrace.dispatch.site import Site
 from headrace.engine.atomic import refused, replacing_file, sync_folder
@@ -28,7 +29,7 @@ from headrace.interfaces.beancount import beancount_text
 from headrace.interfaces.report.page import render
 from headrace.treasury import Entry, entry_of
 
-__all__ = ["BOOKS_OF", "file_name", "output_folder", "read_result", "write_outputs"]
+__all__ = ["BOOKS_OF", "output_folder", "read_result", "write_outputs"]
 
 BOOKS_OF: Final = "rolling"
 """The run whose books are kept; without it, the first run's are."""
@@ -66,11 +67,6 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Feed role to source line."""
     meta: dict[str, Any]
     """What reproduces it: digests and versions."""
-
-
-def file_name(label: str) -> str:
-    """File stem of a run: "rolling, price known" becomes rolling-price-known."""
-    return label.replace(", ", "-").replace(" ", "-")
 
 
 @contextmanager
@@ -120,7 +116,7 @@ def write_outputs(result: ReplayResult, out: Path) -> Path:
         for name in RESULTS:
             _discard(out / name)
             (working / name).rename(out / name)
-        _discard_journals(out / "journal", {file_name(run.label) for run in result.runs})
+        _discard_journals(out / "journal", {file_stem(run.label) for run in result.runs})
         sync_folder(out)
     except BadInput as error:
         raise BadInput(error.where.replace(f"{working}", f"{out}"), error.found, error.do) from error
@@ -156,8 +152,8 @@ def read_result(out: Path) -> ReplayResult:
     runs = tuple(
         PolicyRun(
             **msgspec.structs.asdict(totals),
-            intervals=_read_frame(out / "intervals" / f"{file_name(totals.label)}.parquet", INTERVAL_COLUMNS, rows),
-            settlements=_read_frame(out / "settlements" / f"{file_name(totals.label)}.parquet", LINES, None),
+            intervals=_read_frame(out / "intervals" / f"{file_stem(totals.label)}.parquet", INTERVAL_COLUMNS, rows),
+            settlements=_read_frame(out / "settlements" / f"{file_stem(totals.label)}.parquet", LINES, None),
         )
         for totals in file.runs
     )
@@ -168,7 +164,7 @@ def read_result(out: Path) -> ReplayResult:
 def _write_all(result: ReplayResult, folder: Path) -> None:
     for run in result.runs:
         for kind, frame in (("intervals", run.intervals), ("settlements", run.settlements)):
-            _write_frame(frame, folder / kind / f"{file_name(run.label)}.parquet")
+            _write_frame(frame, folder / kind / f"{file_stem(run.label)}.parquet")
     kept = next((run for run in result.runs if run.label == BOOKS_OF), result.runs[0])
     write_books(folder / "books.sqlite", _entries(result.site, kept))
     with replacing_file(folder / "books.beancount") as working, working.open("w", encoding="utf-8") as text:

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ import numpy as np
 
 from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.sitefile import LoadedSite
+from headrace.app.folders import file_stem
 from headrace.app.inputs import check_period, read_inputs, read_series
 from headrace.core import BadInput, ExitCode, HeadraceError, Interval, content_id, iso
 from headrace.dispatch.inputs import Inputs, in_time
@@ -150,8 +152,8 @@ def replay(
             variant.inputs,
             variant.truth,
             policy,
-            lambda stored_mwh, variant=variant: _campus(variant, stored_mwh),  # type: ignore[misc]
-            journal=None if journals is None else journals / f"{label.replace(', ', '-').replace(' ', '-')}.jsonl",
+            partial(_campus, variant),
+            journal=None if journals is None else journals / f"{file_stem(label)}.jsonl",
             header=header,
             resume=resume,
             tick=progress(label),
