@@ -153,7 +153,6 @@ def test_the_first_interval_on_record_is_replayed_with_nothing_known(headrace):
         (["9999-12-31T23:00"], ["not an ISO-8601 time"]),
         (["2024-11-07T03:00", "--policy", "best"], ["--policy 'best'", "Choose from: always-on; rolling"]),
         (["2024-11-07T03:00", "--picture", "out"], ["out", "can't be written: Is a directory"]),
-        (["2024-11-07T03:00", "--policy", "always-on"], ["policy always-on has no bid and ask", "rolling or bound"]),
     ],
 )
 def test_why_names_what_it_cannot_explain(headrace, arguments, words):

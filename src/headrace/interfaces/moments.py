@@ -1,6 +1,5 @@
 """From a row of a run's intervals to the ladder of that moment: what `why` and the board's page show."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ import polars as pl
 
 from headrace.core import BadInput
 from headrace.dispatch.ladder import Ladder, build_ladder
-from headrace.dispatch.moment import BatteryNow, GridNow, Moment, SourceNow, UseNow
+from headrace.dispatch.moment import BatteryNow, GridNow, Moment, SourceNow, UseNow, power_text
 from headrace.dispatch.site import Site
 from headrace.energy import Battery
 from headrace.engine.results import PolicyRun
@@ -78,14 +77,15 @@ def ladder_at(site: Site, run: PolicyRun, at: datetime) -> Ladder:
     site
         The site of the run.
     run
-        A policy that plans (rolling, stochastic, bound): without bid and ask there is no price to cut the ladder.
+        Any run; where it has no bid and ask (a rule of thumb, an interval without a plan) the ladder is cut at the
+        grid's price and its first sentence says so.
     at
         Aware time inside the replayed window.
 
     Raises
     ------
     BadInput
-        If `at` lies outside the run, or the run has no bid and ask there.
+        If `at` lies outside the run.
     """
     starts = run.intervals["interval_start"]
     row_index = int(starts.search_sorted(at, side="right")) - 1
@@ -97,13 +97,34 @@ def ladder_at(site: Site, run: PolicyRun, at: datetime) -> Ladder:
             "Name a time inside it.",
         )
     row = run.intervals.row(row_index, named=True)
-    if row["bid"] is None or row["ask"] is None or not math.isfinite(row["bid"]):
-        raise BadInput(
-            at.isoformat(),
-            f"policy {run.label} has no bid and ask there",
-            "Ask for a policy that plans, such as rolling or bound.",
+    peak_so_far_mw = _peak_before(site, run.intervals, row["interval_start"])
+    if row["bid"] is not None and row["ask"] is not None:
+        return ladder_of_row(site, row, peak_so_far_mw=peak_so_far_mw)
+    ladder = ladder_of_row(site, row | _grid_price(site, row), peak_so_far_mw=peak_so_far_mw)
+    return msgspec.structs.replace(ladder, sentences=(_no_price(run, row), *ladder.sentences[1:]))
+
+
+def _grid_price(site: Site, row: Mapping[str, Any]) -> dict[str, float]:
+    """What the grid itself pays or asks at the margin, for an interval that no plan priced."""
+    seen = row["price_seen"] if row["price_seen"] is not None else row["price"]
+    if row["export_mw"] > 0.0:
+        margin = seen - site.tariff.export_deduction_ccy_per_mwh
+    else:
+        margin = seen + site.tariff.import_adder_ccy_per_mwh
+    return {"bid": margin, "ask": margin}
+
+
+def _no_price(run: PolicyRun, row: Mapping[str, Any]) -> str:
+    if row["shed_mw"] > 0.0:
+        return (
+            f"No plan served the firm load: {power_text(row['shed_mw'])} of it went without, and any power more would "
+            "have gone there first. The line is the grid's price."
         )
-    return ladder_of_row(site, row, peak_so_far_mw=_peak_before(site, run.intervals, row["interval_start"]))
+    if row["mode"] == "plan":
+        return (
+            f"Policy {run.label} prices nothing: the line is the grid's price, and what it holds back it holds by rule."
+        )
+    return f"No plan was in force (mode {row['mode'].replace('_', ' ')}): the line is the grid's price."
 
 
 def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float | None) -> Ladder:
