@@ -63,7 +63,7 @@ def test_the_json_of_replay_report_and_why_is_strict(headrace):
     assert {"report", "site", "currency", "policies", "sensitivities", "gaps", "books", "meta"} <= set(replayed.json)
     assert headrace("report", "--out", "out", "--json").json == replayed.json
     ladder = headrace("why", "2024-11-07T03:00", "--out", "out", "--json").json
-    assert {"bid_ccy_per_mwh", "ask_ccy_per_mwh", "rungs", "sources", "binding", "sentences"} <= set(ladder)
+    assert {"bid_usd_per_mwh", "ask_usd_per_mwh", "rungs", "sources", "binding", "sentences"} <= set(ladder)
 
 
 def test_tables_in_a_file_are_at_most_100_columns_wide(headrace):

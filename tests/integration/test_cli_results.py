@@ -115,7 +115,7 @@ def _backwards(text):
         ("run.json", lambda text: text[:300]),
         ("run.json", _without_runs),
         ("run.json", _backwards),
-        ("run.json", lambda text: text.replace(b'"margin_ccy"', b'"margin_usd"')),
+        ("run.json", lambda text: text.replace(b'"margin_usd"', b'"profit_usd"')),
         ("intervals/rolling.parquet", lambda _: b""),
         ("intervals/rolling.parquet", lambda data: data[: len(data) // 2]),
         ("settlements/rolling.parquet", lambda _: b"PAR1"),

@@ -20,7 +20,8 @@ import polars as pl
 
 from headrace.adapters.store.books import write_books
 from headrace.app.folders import file_stem
-from headrace.core import BadInput, Interval
+from headrace.app.outward import inward, inward_frame, outward, outward_frame
+from headrace.core import BadInput, Currency, Interval
 from headrace.dispatch.site import Site
 from headrace.engine.atomic import refused, replacing_file, sync_folder
 from headrace.engine.frames import statements_of
@@ -137,7 +138,7 @@ def read_result(out: Path) -> ReplayResult:
     """
     path = out / "run.json"
     try:
-        file = msgspec.json.decode(path.read_bytes(), type=RunFile)
+        file = _decoded(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadInput(
             str(out), "holds no finished replay", f"Run `headrace replay SITE.toml --out {out}`, or name its folder"
@@ -148,12 +149,16 @@ def read_result(out: Path) -> ReplayResult:
         raise BadInput(str(path), f"is damaged or of another version: {error}", "Run the replay again") from error
     if not file.runs:
         raise BadInput(str(path), "names no run", "Run the replay again")
-    rows = file.window.steps(file.site.control_step_s)
+    rows, currency = file.window.steps(file.site.control_step_s), file.site.currency
+
+    def frame(kind: str, label: str, columns: tuple[str, ...], rows: int | None) -> pl.DataFrame:
+        return _read_frame(out / kind / f"{file_stem(label)}.parquet", currency, columns, rows)
+
     runs = tuple(
         PolicyRun(
             **msgspec.structs.asdict(totals),
-            intervals=_read_frame(out / "intervals" / f"{file_stem(totals.label)}.parquet", INTERVAL_COLUMNS, rows),
-            settlements=_read_frame(out / "settlements" / f"{file_stem(totals.label)}.parquet", LINES, None),
+            intervals=frame("intervals", totals.label, INTERVAL_COLUMNS, rows),
+            settlements=frame("settlements", totals.label, LINES, None),
         )
         for totals in file.runs
     )
@@ -164,7 +169,7 @@ def read_result(out: Path) -> ReplayResult:
 def _write_all(result: ReplayResult, folder: Path) -> None:
     for run in result.runs:
         for kind, frame in (("intervals", run.intervals), ("settlements", run.settlements)):
-            _write_frame(frame, folder / kind / f"{file_stem(run.label)}.parquet")
+            _write_frame(outward_frame(frame, result.site.currency), folder / kind / f"{file_stem(run.label)}.parquet")
     kept = next((run for run in result.runs if run.label == BOOKS_OF), result.runs[0])
     write_books(folder / "books.sqlite", _entries(result.site, kept))
     with replacing_file(folder / "books.beancount") as working, working.open("w", encoding="utf-8") as text:
@@ -172,7 +177,8 @@ def _write_all(result: ReplayResult, folder: Path) -> None:
     with replacing_file(folder / "report.html") as working:
         working.write_text(render(result), encoding="utf-8")
     with replacing_file(folder / "run.json") as working:
-        working.write_bytes(msgspec.json.format(msgspec.json.encode(_run_file(result))))
+        file = outward(msgspec.to_builtins(_run_file(result)), result.site.currency)
+        working.write_bytes(msgspec.json.format(msgspec.json.encode(file)))
 
 
 def _write_frame(frame: pl.DataFrame, path: Path) -> None:
@@ -185,9 +191,19 @@ def _write_frame(frame: pl.DataFrame, path: Path) -> None:
         ) from error
 
 
-def _read_frame(path: Path, columns: tuple[str, ...], rows: int | None) -> pl.DataFrame:
+def _decoded(content: bytes) -> RunFile:
+    """Contents of run.json, its names turned back to the rooms'."""
+    raw = msgspec.json.decode(content)
     try:
-        frame = pl.read_parquet(path)
+        currency = Currency(raw["site"]["currency"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise msgspec.ValidationError("no site with a currency") from error
+    return msgspec.convert(inward(raw, currency), RunFile)
+
+
+def _read_frame(path: Path, currency: Currency, columns: tuple[str, ...], rows: int | None) -> pl.DataFrame:
+    try:
+        frame = inward_frame(pl.read_parquet(path), currency)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadInput(str(path), f"is missing or damaged: {error}", "Run the replay again") from error
     absent = [name for name in columns if name not in frame.columns]

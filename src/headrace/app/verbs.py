@@ -8,6 +8,7 @@ import msgspec
 from headrace.adapters.sitefile import LoadedSite, load_site
 from headrace.app.folders import data_folder, replay_folder
 from headrace.app.outputs import output_folder, read_result, write_outputs
+from headrace.app.outward import outward
 from headrace.app.printing import console, print_json
 from headrace.app.replaying import HEADLINE, NO_BOUND, POLICIES, SENSITIVITIES, NoBound, replay
 from headrace.app.times import instant, period
@@ -68,7 +69,7 @@ def run_why(at: str, *, out: Path | None, label: str, picture: Path | None, as_j
         with replacing_file(picture) as working:
             working.write_text(ladder_svg(result.site, ladder), encoding="utf-8")
     if as_json:
-        print_json(msgspec.to_builtins(ladder))
+        print_json(outward(msgspec.to_builtins(ladder), result.site.currency))
         return
     console().print(ladder_table(ladder))
 
@@ -109,7 +110,7 @@ def _replay(
 
 def _present(result: ReplayResult, page: Path, *, as_json: bool) -> None:
     if as_json:
-        print_json({"report": str(page)} | board_json(result))
+        print_json(outward({"report": str(page)} | board_json(result), result.site.currency))
         return
     terminal = console()
     terminal.print(policy_table(result))
