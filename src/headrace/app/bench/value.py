@@ -8,6 +8,7 @@ The reference campus on every series of the table, with its own hashprice walk (
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,7 +121,8 @@ def _site_a(names: tuple[str, ...], data: Path) -> dict[str, Any]:
     """Site (a) on each series, a process each as each takes minutes; None where its market or bitcoin is missing."""
     for name in names:
         spec_named(name)
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+    # Spawned, not forked: a fork of a process in which polars runs threads may wait for a lock nobody holds.
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
         rows = pool.map(site_a_row_or_none, names, [data] * len(names))
         return dict(zip(names, rows, strict=True))
 
