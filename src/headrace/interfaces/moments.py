@@ -107,12 +107,15 @@ def ladder_at(site: Site, run: PolicyRun, at: datetime) -> Ladder:
 
 def _grid_price(site: Site, row: Mapping[str, Any]) -> dict[str, float]:
     """What the grid itself pays or asks at the margin, for an interval that no plan priced."""
-    seen = row["price_seen"] if row["price_seen"] is not None else row["price"]
-    if row["export_mw"] > 0.0:
-        margin = seen - site.tariff.export_deduction_ccy_per_mwh
-    else:
-        margin = seen + site.tariff.import_adder_ccy_per_mwh
+    import_cost, export_value = _grid_prices(site, row)
+    margin = export_value if row["export_mw"] > 0.0 else import_cost
     return {"bid": margin, "ask": margin}
+
+
+def _grid_prices(site: Site, row: Mapping[str, Any]) -> tuple[float, float]:
+    """Cost of importing and worth of exporting a MWh, at the price the decision saw, else the settled one."""
+    seen = row["price_seen"] if row["price_seen"] is not None else row["price"]
+    return seen + site.tariff.import_adder_ccy_per_mwh, seen - site.tariff.export_deduction_ccy_per_mwh
 
 
 def _no_price(run: PolicyRun, row: Mapping[str, Any]) -> str:
@@ -130,7 +133,7 @@ def _no_price(run: PolicyRun, row: Mapping[str, Any]) -> str:
 
 def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float | None) -> Ladder:
     """Build the ladder of one row of `PolicyRun.intervals`, at the price its decision saw."""
-    seen = row["price_seen"] if row["price_seen"] is not None else row["price"]
+    import_cost, export_value = _grid_prices(site, row)
     names = [column.removeprefix("worth:") for column in row if column.startswith("worth:")]
     return build_ladder(
         Moment(
@@ -156,10 +159,10 @@ def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float |
                 for generator in site.generators
             ),
             grid=GridNow(
-                import_cost_ccy_per_mwh=seen + site.tariff.import_adder_ccy_per_mwh,
+                import_cost_ccy_per_mwh=import_cost,
                 import_mw=row["import_mw"],
                 import_max_mw=site.connection.import_max_mw,
-                export_value_ccy_per_mwh=seen - site.tariff.export_deduction_ccy_per_mwh,
+                export_value_ccy_per_mwh=export_value,
                 export_mw=row["export_mw"],
                 export_max_mw=site.connection.export_max_mw,
                 peak_so_far_mw=peak_so_far_mw,

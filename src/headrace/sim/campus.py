@@ -76,7 +76,7 @@ class Campus:
         self._demand = np.ascontiguousarray(demand_per_s.T)
         self._ppa = np.ascontiguousarray(ppa_ratio.T)
         self._months = months
-        self._firm_it_mw = model.firm_it_mw.tolist()
+        self._firm_it_mw = sum(model.firm_it_mw.tolist())
 
     def apply(self, setpoints: Setpoints, at_s: int) -> ControlReading:
         """Run one control interval under `setpoints` and read the meters."""
@@ -131,7 +131,7 @@ class Campus:
                 charge_wh=self._wh(flows.charge_mw),
                 discharge_wh=self._wh(flows.discharge_mw),
                 generated_wh=tuple(self._wh(mw) for mw in flows.source_mw),
-                it_wh=self._wh(sum(use_it_mw) + served * sum(self._firm_it_mw)),
+                it_wh=self._wh(sum(use_it_mw) + served * self._firm_it_mw),
                 **self._work(t, use_it_mw, served),
                 import_peak_w=import_wh * 3600 // self._step_s,
             ),
@@ -141,7 +141,7 @@ class Campus:
             available_wh=tuple(self._wh(mw) for mw in bus.source_max_mw),
             stored_mwh=self.stored_mwh,
             yielded_wh=self._wh(flows.yielded_mw),
-            absorbed_wh=self._wh(self._absorbed_mw(t, setpoints, bus, flows)),
+            absorbed_wh=self._wh(self._absorbed_mw(pue, setpoints, bus, flows)),
             shed_wh=self._wh(flows.shed_mw),
             spilled_wh=self._wh(flows.spilled_mw),
         )
@@ -199,9 +199,8 @@ class Campus:
             for h in site.heat
         )
 
-    def _absorbed_mw(self, t: int, setpoints: Setpoints, bus: Bus, flows: Flows) -> float:
+    def _absorbed_mw(self, pue: list[float], setpoints: Setpoints, bus: Bus, flows: Flows) -> float:
         """Mining above what would fit beside AI at its installed capacity."""
-        pue = self._pue[t].tolist()
         mining_mw = ai_full_mw = 0.0
         for use, mw in zip(self._model.uses, flows.use_mw, strict=True):
             if use.kind is UseKind.MINING:
