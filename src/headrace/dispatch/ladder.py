@@ -316,7 +316,8 @@ def _price_sentence(moment: Moment, cut_ccy_per_mwh: float) -> str:
 def _unbound_sentence(moment: Moment, binding: tuple[BindingLimit, ...]) -> tuple[str, ...]:
     grid = moment.grid
     buy_price, sell_price = f"{grid.import_cost_ccy_per_mwh:,.2f}", f"{grid.export_value_ccy_per_mwh:,.2f}"
-    if any(limit.limit in {"import limit", "export limit", "monthly peak so far"} for limit in binding):
+    is_bound = any(limit.limit in {"import limit", "export limit", "monthly peak so far"} for limit in binding)
+    if is_bound or moment.mode == "shed":
         return ()
     if TOLERANCE_MW < grid.import_mw < grid.import_max_mw - TOLERANCE_MW:
         return (f"No limit of the connection binds: the grid sells the next MWh at {buy_price}.",)

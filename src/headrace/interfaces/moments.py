@@ -101,8 +101,7 @@ def ladder_at(site: Site, run: PolicyRun, at: datetime) -> Ladder:
     if row["bid"] is not None and row["ask"] is not None:
         return ladder_of_row(site, row, peak_so_far_mw=peak_so_far_mw)
     ladder = ladder_of_row(site, row | _grid_price(site, row), peak_so_far_mw=peak_so_far_mw)
-    told = [line for line in ladder.sentences[1:] if not (row["shed_mw"] > 0.0 and line.startswith("No limit"))]
-    return msgspec.structs.replace(ladder, sentences=(_no_price(run, row), *told))
+    return msgspec.structs.replace(ladder, sentences=(_no_price(run, row), *ladder.sentences[1:]))
 
 
 def _grid_price(site: Site, row: Mapping[str, Any]) -> dict[str, float]:
