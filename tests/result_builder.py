@@ -336,7 +336,7 @@ def _settle(site, world, frame, pue):
             "import_wh": micro(bought),
             "export_wh": micro(sold),
             "is_estimated": np.zeros(n, bool),
-            **{line: micro(amounts[line]) for line in LINES},
+            **{line: micro(amounts.get(line, np.zeros(n))) for line in LINES},
             "mining_sats": np.round(hash_h * 0.98 / 40000.0 * 1e8).astype(np.int64),
         }
     )

@@ -60,9 +60,10 @@ def test_nothing_that_comes_after_noon_moves_a_cycle_before_noon(policy):
         **{
             name: _otherwise(getattr(base.inputs, name), noon_s)
             for name in base.inputs.__struct_fields__
-            if name != "profiles"
+            if name not in {"profiles", "further"}
         },
         profiles={role: _otherwise(series, noon_s) for role, series in base.inputs.profiles.items()},
+        further={role: _otherwise(series, noon_s) for role, series in base.inputs.further.items()},
     )
     other = Variant(model=base.model, inputs=inputs, truth=truth_of(base.model, inputs, window))
     was, now = _records(base, policy), _records(other, policy)

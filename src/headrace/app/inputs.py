@@ -12,7 +12,7 @@ from headrace.dispatch.site import Site
 from headrace.energy import Series
 from headrace.loads.cooling import is_flat
 
-__all__ = ["check_period", "read_inputs", "read_series"]
+__all__ = ["check_period", "further_roles", "read_inputs", "read_series"]
 
 LOOK_BACK: Final = timedelta(days=8)
 """How much of each series before the period forecasts may use: a week, and a day for late publication."""
@@ -59,7 +59,8 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
         needed.add("temperature")
     own = {g.profile for g in site.generators if g.profile} | {p.profile for p in site.ppas}
     own |= {s.demand for s in site.inference}
-    for role in sorted((needed | own) - declared):
+    further = further_roles(site)
+    for role in sorted((needed | own | set(further)) - declared):
         raise BadInput(f"feeds.{role}", "not declared", "Name a series for it in the site file's [feeds]")
 
     def read(role: str) -> Series | None:
@@ -85,7 +86,14 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
         profiles={
             role: read_series(feed, role, wide, "demand" if role in demands else "profile") for role in sorted(own)
         },
+        further={role: read_series(feed, role, wide, kind) for role, kind in sorted(further.items())},
     )
+
+
+def further_roles(site: Site) -> dict[str, str]:
+    """Roles that contracts, tariffs and reserves need, each with its entry of `PLAUSIBLE`."""
+    roles: dict[str, str] = {}
+    return roles
 
 
 def read_series(feed: RecordedFeed, role: str, window: Interval, kind: str = "") -> Series:

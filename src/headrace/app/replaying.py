@@ -300,8 +300,10 @@ def _shed_note(run: PolicyRun, step_s: int) -> str:
 
 def _digest(inputs: Inputs) -> str:
     """Digest of every value a run can read, and of when each was known."""
-    series = [s for s in (getattr(inputs, name) for name in inputs.__struct_fields__ if name != "profiles") if s]
+    by_role = {"profiles", "further"}
+    series = [s for s in (getattr(inputs, name) for name in inputs.__struct_fields__ if name not in by_role) if s]
     series += [inputs.profiles[role] for role in sorted(inputs.profiles)]
+    series += [inputs.further[role] for role in sorted(inputs.further)]
     parts = []
     for each in series:
         grid = np.array([each.start_s, each.step_s], np.int64).tobytes()

@@ -1,11 +1,13 @@
 """A site under an outlook becomes a `Problem`: IT power turns into facility power, dollars into dollars at the bus."""
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from headrace.core import content_id
 from headrace.dispatch.outlook import Outlook
 from headrace.dispatch.problem import Peak, Problem
+from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel
 from headrace.loads.cooling import pue_at
 
@@ -32,6 +34,7 @@ def problem_of(
     end_value_ccy_per_mwh: float,
     peak: Peak | None,
     import_max_mw: float | None = None,
+    terms: Terms | None = None,
 ) -> Problem:
     """Make the dispatch problem of a site under an outlook.
 
@@ -47,6 +50,8 @@ def problem_of(
         Peak charge on the horizon, if any.
     import_max_mw
         Import limit below the connection's own, e.g. a grid instruction.
+    terms
+        What contracts, tariffs, plant and sold reserve change, on the same steps; None for nothing.
     """
     site = model.site
     steps = len(outlook.step_h)
@@ -54,7 +59,7 @@ def problem_of(
     use_pue = pue[model.cooling]
     price = outlook.price_ccy_per_mwh
     available = outlook.available_ratio * model.source_capacity_mw
-    return Problem(
+    problem = Problem(
         step_h=outlook.step_h,
         import_cost_ccy_per_mwh=price + site.tariff.import_adder_ccy_per_mwh,
         export_value_ccy_per_mwh=price - site.tariff.export_deduction_ccy_per_mwh,
@@ -72,6 +77,30 @@ def problem_of(
         stored_mwh=stored_mwh,
         end_value_ccy_per_mwh=end_value_ccy_per_mwh,
         peak=peak,
+    )
+    return problem if terms is None else _under(problem, terms)
+
+
+def _under(problem: Problem, terms: Terms) -> Problem:
+    """The same problem under terms; the part of a use that stays on joins the firm load."""
+    width_mw = np.minimum(problem.use_max_mw, terms.use_max_mw)
+    stays_mw = np.minimum(terms.use_min_mw, width_mw)
+    import_cost = problem.import_cost_ccy_per_mwh + terms.import_adder_ccy_per_mwh
+    source_max_mw = np.minimum(problem.source_max_mw, terms.source_max_mw)
+    return msgspec.structs.replace(
+        problem,
+        import_cost_ccy_per_mwh=import_cost,
+        export_value_ccy_per_mwh=np.minimum(
+            problem.export_value_ccy_per_mwh + terms.export_adder_ccy_per_mwh, import_cost
+        ),
+        import_max_mw=np.minimum(problem.import_max_mw, terms.import_max_mw),
+        export_max_mw=np.minimum(problem.export_max_mw, terms.export_max_mw),
+        firm_mw=problem.firm_mw + terms.firm_mw + stays_mw.sum(axis=0),
+        use_value_ccy_per_mwh=problem.use_value_ccy_per_mwh + terms.use_adder_ccy_per_mwh,
+        use_max_mw=width_mw - stays_mw,
+        source_min_mw=np.minimum(np.maximum(problem.source_min_mw, terms.source_min_mw), source_max_mw),
+        source_max_mw=source_max_mw,
+        terms=terms,
     )
 
 

@@ -27,6 +27,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Average carbon intensity of the grid's power, kg/MWh."""
     profiles: dict[str, Series]
     """Capacity factors and demands, by the role that generators, agreements and services name."""
+    further: dict[str, Series] = msgspec.field(default_factory=dict)
+    """Series that contracts, tariffs and reserves name, by role: hub prices, system load, reserve prices."""
 
 
 def in_time(series: Series) -> Series:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from headrace.dispatch.terms import Terms
 from headrace.energy import Battery
 
 __all__ = ["Peak", "Problem"]
@@ -64,6 +65,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     end_value_ccy_per_mwh: float
     """ω: worth of one MWh in store at the horizon's end."""
     peak: Peak | None
+    terms: Terms | None = None
+    """What contracts, tariffs, plant and sold reserve changed, already inside the arrays above; None for nothing."""
 
     @property
     def steps(self) -> int:

@@ -13,6 +13,7 @@ from headrace.dispatch.assemble import problem_of, pue_of
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import REFERENCE_TEMP_C, Outlook
 from headrace.dispatch.problem import Peak, Problem
+from headrace.dispatch.terms_in_force import Asked, terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.engine.calendar import LocalCalendar, local_calendar
@@ -111,6 +112,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
             stored_mwh=site.battery.stored_start_mwh if site.battery else 0.0,
             end_value_ccy_per_mwh=median if site.battery else 0.0,
             peak=_peak(model, calendar),
+            terms=terms_in_force(model, Asked(now_s=None, inputs=inputs, outlook=outlook, memory=None, by_hand=False)),
         ),
         pue=pue_of(model, outlook.temp_c),
         outlook=outlook,

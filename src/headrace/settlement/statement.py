@@ -22,6 +22,20 @@ LINES: Final = (
     "peak",
     "generation",
     "wear",
+    "day_ahead",
+    "hedge",
+    "basis",
+    "supply_fees",
+    "fixed_charges",
+    "transmission",
+    "reserve",
+    "reserve_penalties",
+    "jobs",
+    "job_penalties",
+    "hosting",
+    "hosting_payouts",
+    "shell",
+    "starts",
 )
 """Statement lines, in the order of the waterfall; margin is their sum."""
 
@@ -69,6 +83,34 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=F
     """Marginal cost of on-site output."""
     wear: int
     """Provision for battery wear."""
+    day_ahead: int = 0
+    """Day-ahead purchases and sales: real-time less day-ahead price on the volume bought ahead."""
+    hedge: int = 0
+    """Fixed-price blocks and shaped purchases, at the site's own price less strike."""
+    basis: int = 0
+    """What a hedge settled at a hub gains or loses against the site's own price: hub less zone on its volume."""
+    supply_fees: int = 0
+    """Supplier's fees: per MWh, for imbalance, for volume not taken."""
+    fixed_charges: int = 0
+    """Dated tariffs that do not follow the interval's energy: monthly charges, class adjustments."""
+    transmission: int = 0
+    """Charges by coincident peak, accrued at the peak and billed later."""
+    reserve: int = 0
+    """Capacity and deployment payments of reserves sold."""
+    reserve_penalties: int = 0
+    """Charges for reserve sold and not held or not delivered."""
+    jobs: int = 0
+    """Value of batch jobs finished."""
+    job_penalties: int = 0
+    """Lateness of batch jobs, and the cost of interrupting them."""
+    hosting: int = 0
+    """What owners of hosted machines pay the site: power, fee, share of profit."""
+    hosting_payouts: int = 0
+    """What the site pays them: their mining revenue, credits for guaranteed uptime."""
+    shell: int = 0
+    """Powered-shell tenants: take-or-pay rent, power passed through, availability credits."""
+    starts: int = 0
+    """Starts of generators."""
 
     @property
     def amounts(self) -> tuple[int, ...]:

@@ -29,6 +29,20 @@ _POSTED: Final[dict[str, tuple[Account, Account, Account]]] = {
     "peak": (Account.PEAK, Account.PEAK_ACCRUED, Account.PEAK_ACCRUED),
     "generation": (Account.GENERATION, Account.GENERATION_RECEIVABLE, Account.GENERATION_PAYABLE),
     "wear": (Account.WEAR, Account.WEAR_PROVISION, Account.WEAR_PROVISION),
+    "day_ahead": (Account.DAY_AHEAD, Account.SUPPLIER_RECEIVABLE, Account.SUPPLIER_PAYABLE),
+    "hedge": (Account.HEDGE, Account.SUPPLIER_RECEIVABLE, Account.SUPPLIER_PAYABLE),
+    "basis": (Account.BASIS, Account.SUPPLIER_RECEIVABLE, Account.SUPPLIER_PAYABLE),
+    "supply_fees": (Account.SUPPLY_FEES, Account.SUPPLIER_RECEIVABLE, Account.SUPPLIER_PAYABLE),
+    "fixed_charges": (Account.FIXED_CHARGES, Account.NETWORK_RECEIVABLE, Account.NETWORK_PAYABLE),
+    "transmission": (Account.TRANSMISSION, Account.NETWORK_RECEIVABLE, Account.TRANSMISSION_ACCRUED),
+    "reserve": (Account.RESERVE, Account.RESERVE_RECEIVABLE, Account.RESERVE_PAYABLE),
+    "reserve_penalties": (Account.RESERVE_PENALTIES, Account.RESERVE_RECEIVABLE, Account.RESERVE_PAYABLE),
+    "jobs": (Account.JOBS, Account.JOBS_RECEIVABLE, Account.JOBS_PAYABLE),
+    "job_penalties": (Account.JOB_PENALTIES, Account.JOBS_RECEIVABLE, Account.JOBS_PAYABLE),
+    "hosting": (Account.HOSTING, Account.HOSTING_RECEIVABLE, Account.HOSTING_PAYABLE),
+    "hosting_payouts": (Account.HOSTING_PAYOUTS, Account.HOSTING_RECEIVABLE, Account.HOSTING_PAYABLE),
+    "shell": (Account.SHELL, Account.SHELL_RECEIVABLE, Account.SHELL_PAYABLE),
+    "starts": (Account.STARTS, Account.GENERATION_RECEIVABLE, Account.GENERATION_PAYABLE),
 }
 """For each line: its own account, then the counterpart when it earns and when it costs."""
 

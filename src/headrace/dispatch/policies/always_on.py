@@ -4,8 +4,9 @@ import numpy as np
 
 from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.outlook import expected
-from headrace.dispatch.policies.proposal import Proposal, Sight
+from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.problem import Problem
+from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 
 __all__ = ["AlwaysOn", "present"]
@@ -36,11 +37,17 @@ class AlwaysOn:
         )
 
 
-def present(model: SiteModel, sight: Sight) -> Problem:
-    """The problem of this one interval as a rule of thumb sees it."""
+def present(model: SiteModel, sight: Sight, *, by_hand: bool = True) -> Problem:
+    """The problem of this one interval, as a rule of thumb sees it unless `by_hand` is False."""
     starts_s = np.array([sight.now_s], np.int64)
     step_h = np.array([model.site.control_step_s / 3600.0])
     outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h)
     return problem_of(
-        model, outlook, month=sight.month, stored_mwh=sight.stored_mwh, end_value_ccy_per_mwh=0.0, peak=None
+        model,
+        outlook,
+        month=sight.month,
+        stored_mwh=sight.stored_mwh,
+        end_value_ccy_per_mwh=0.0,
+        peak=None,
+        terms=terms_in_force(model, asked_by(sight, outlook, by_hand=by_hand)),
     )

@@ -5,10 +5,12 @@ from typing import Protocol
 import msgspec
 
 from headrace.dispatch.inputs import Inputs
+from headrace.dispatch.outlook import Outlook
 from headrace.dispatch.plan import Infeasible
+from headrace.dispatch.terms_in_force import Asked
 from headrace.dispatch.uses import SiteModel
 
-__all__ = ["Memory", "Policy", "Proposal", "Sight"]
+__all__ = ["Memory", "Policy", "Proposal", "Sight", "asked_by"]
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,11 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """End of the local calendar month, epoch seconds."""
     memory: Memory
     """What this policy kept from the interval before."""
+
+
+def asked_by(sight: Sight, outlook: Outlook, *, by_hand: bool = False) -> Asked:
+    """The question for the terms in force on the steps of an outlook."""
+    return Asked(now_s=sight.now_s, inputs=sight.inputs, outlook=outlook, memory=sight.memory, by_hand=by_hand)
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -9,10 +9,11 @@ import numpy as np
 from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.outlook import expected
 from headrace.dispatch.plan import Infeasible, Plan
-from headrace.dispatch.policies.proposal import Proposal, Sight
+from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.problem import Peak, Problem
 from headrace.dispatch.solve import solve
 from headrace.dispatch.telescope import window_grid
+from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 
 __all__ = ["FINE_S", "HORIZON_S", "Rolling", "first_step", "plan_towards_shortage"]
@@ -53,6 +54,7 @@ class Rolling:
             stored_mwh=sight.stored_mwh,
             end_value_ccy_per_mwh=_end_value(model, outlook.price_ccy_per_mwh, step_h),
             peak=_window_peak(model, sight, starts_s, step_h),
+            terms=terms_in_force(model, asked_by(sight, outlook)),
         )
         plan = solve(problem, explain=False)
         if isinstance(plan, Infeasible):
@@ -78,12 +80,17 @@ def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, questi
     export_value = float(problem.export_value_ccy_per_mwh[step])
     bid, ask = float(plan.bid_ccy_per_mwh[step]), float(plan.ask_ccy_per_mwh[step])
     limit_mw = float(problem.import_max_mw[step])
+    adder = model.site.tariff.import_adder_ccy_per_mwh
+    stays_mw = [0.0] * len(planned)
+    if problem.terms is not None:
+        adder += float(problem.terms.import_adder_ccy_per_mwh[step])
+        stays_mw = problem.terms.use_min_mw[:, step].tolist()
     if problem.peak is not None:
         limit_mw = min(limit_mw, float(plan.peak_mw[problem.peak.period[step]]))
     return Proposal(
         use_limit_mw=tuple(
-            None if value > import_cost or (most > FULL_MW and mw >= most - FULL_MW) else mw
-            for value, most, mw in zip(worth, width, planned, strict=True)
+            None if value > import_cost or (most > FULL_MW and mw >= most - FULL_MW) else mw + stays
+            for value, most, mw, stays in zip(worth, width, planned, stays_mw, strict=True)
         ),
         use_worth_ccy_per_mwh=tuple(worth),
         may_fill=tuple(value > export_value for value in worth),
@@ -94,7 +101,7 @@ def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, questi
         charge_mw=float(plan.charge_mw[step]),
         discharge_mw=float(plan.discharge_mw[step]),
         import_limit_mw=limit_mw,
-        price_seen_ccy_per_mwh=import_cost - model.site.tariff.import_adder_ccy_per_mwh,
+        price_seen_ccy_per_mwh=import_cost - adder,
         bid_ccy_per_mwh=bid if bid > -math.inf else None,
         ask_ccy_per_mwh=ask if ask < math.inf else None,
         problem_id=question,

@@ -28,6 +28,7 @@ from headrace.dispatch.policies.proposal import Proposal, Sight
 from headrace.dispatch.policies.rolling import HORIZON_S, Rolling, first_step
 from headrace.dispatch.price_state import REFIT_S, PriceStates, fit_states, trailing_deviations
 from headrace.dispatch.site import Site
+from headrace.dispatch.terms_in_force import Asked, terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.energy.forecast_kernel import DAY_S, base_value
@@ -143,13 +144,17 @@ def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceSt
     step_h = np.full(steps, live.step_s / 3600.0)
     outlook = expected(model, sight.inputs, anchor_s, starts_s, step_h)
     end_value = (float(price.mean()) - site.tariff.export_deduction_ccy_per_mwh) * battery.discharge_efficiency_ratio
+    outlook = msgspec.structs.replace(outlook, price_ccy_per_mwh=price)
     problem = problem_of(
         model,
-        msgspec.structs.replace(outlook, price_ccy_per_mwh=price),
+        outlook,
         month=sight.month,
         stored_mwh=battery.stored_min_mwh,
         end_value_ccy_per_mwh=end_value,
         peak=None,
+        terms=terms_in_force(
+            model, Asked(now_s=anchor_s, inputs=sight.inputs, outlook=outlook, memory=sight.memory, by_hand=False)
+        ),
     )
     args = kernel_args(problem)
     count = len(problem.use_names) + len(problem.source_names)
@@ -192,7 +197,7 @@ def _meet(model: SiteModel, sight: Sight, slope_ccy_per_mwh: Floats) -> Proposal
     """Solve what is left of the present price interval against the worth of what it leaves in store."""
     live = sight.inputs.real_time
     left_s = live.step_s - (sight.now_s - live.start_s) % live.step_s
-    problem = msgspec.structs.replace(present(model, sight), step_h=np.array([left_s / 3600.0]))
+    problem = msgspec.structs.replace(present(model, sight, by_hand=False), step_h=np.array([left_s / 3600.0]))
     feasible, rows, stored_mwh = solve_present(*kernel_args(problem)[:13], slope_ccy_per_mwh)
     if not feasible:
         return None

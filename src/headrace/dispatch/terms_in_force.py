@@ -1,0 +1,61 @@
+"""Which terms are in force: every contract, tariff, plant and sold reserve of the site has its say.
+
+A contributor reads series only through what was known at `Asked.now_s`; where that is None it speaks with hindsight,
+for the bound and for what really came.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from headrace.dispatch.inputs import Inputs
+from headrace.dispatch.outlook import Outlook
+from headrace.dispatch.site import Site
+from headrace.dispatch.terms import Terms, neutral
+from headrace.dispatch.uses import SiteModel
+
+if TYPE_CHECKING:
+    from headrace.dispatch.policies.proposal import Memory
+
+__all__ = ["Asked", "terms_in_force"]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What terms are asked for."""
+
+    now_s: int | None
+    """Decision time, epoch seconds; None with hindsight."""
+    inputs: Inputs
+    """Every series of the site."""
+    outlook: Outlook
+    """Steps, and what is expected (or came) on them."""
+    memory: "Memory | None"
+    """What the policy keeps: reserve sold, alarms given; None with hindsight."""
+    by_hand: bool
+    """Asked by a rule of thumb, which sees only what binds today and no forecast of charges."""
+
+
+Contributor = Callable[[Terms, SiteModel, Asked], None]
+"""Writes its part into the terms."""
+
+CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = ()
+"""Does a site declare it, and who then contributes; later ones see what earlier ones wrote."""
+
+
+def terms_in_force(model: SiteModel, asked: Asked) -> Terms | None:
+    """Terms on the steps of an outlook; None where the site declares nothing that changes dispatch."""
+    site = model.site
+    speaking = [contribute for declares, contribute in CONTRIBUTORS if declares(site)]
+    if not speaking:
+        return None
+    terms = neutral(
+        steps=len(asked.outlook.step_h),
+        uses=len(model.uses),
+        sources=len(site.generators),
+        import_max_mw=site.connection.import_max_mw,
+        export_max_mw=site.connection.export_max_mw,
+    )
+    for contribute in speaking:
+        contribute(terms, model, asked)
+    return terms
