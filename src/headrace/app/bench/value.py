@@ -37,7 +37,7 @@ from headrace.dispatch.closed_loop import (
 from headrace.dispatch.plan import Plan
 from headrace.dispatch.solve import solve
 
-__all__ = ["bench_value", "moved_decisions", "print_value", "site_a_series"]
+__all__ = ["bench_value", "moved_decisions", "print_value", "share_desk_to_bound", "site_a_series"]
 
 Floats = NDArray[np.float64]
 
@@ -75,8 +75,8 @@ def bench_value(
     Returns
     -------
     dict
-        `reference.<series>.<policy>.<arrival>.share_of_gain` and `.ccy_per_year`, `reference_hist` likewise,
-        `site_a.<series>.<policy>.usd_per_year`, `future_peek_moved`.
+        `reference.<series>.<policy>.<arrival>.share_of_gain`, `.share_desk_to_bound` and `.ccy_per_year`,
+        `reference_hist` likewise, `site_a.<series>.<policy>.usd_per_year`, `future_peek_moved`.
     """
     specs = tuple(spec_named(name) for name in names) or all_series()
     reference: dict[str, Any] = {}
@@ -196,17 +196,27 @@ def _row(site: LoopSite, year: PriceYear) -> tuple[dict[str, Any], int]:
         "note": year.spec.note,
         "filled": year.filled,
     }
+    if year.day_ahead_ccy_per_mwh is None:
+        return row | {policy: dict.fromkeys(ARRIVALS) for policy in POLICIES}, 0
     moved = 0
     for policy, run_policy in POLICIES.items():
-        if year.day_ahead_ccy_per_mwh is None:
-            row[policy] = dict.fromkeys(ARRIVALS)
-            continue
         row[policy] = {}
         for arrival, late_steps in ARRIVALS.items():
             prices = _prices(year, late_steps)
             row[policy][arrival] = cell(run_policy(site, prices, None).worth_ccy(end_value))
+            row[policy][arrival]["share_desk_to_bound"] = share_desk_to_bound(
+                row[policy][arrival]["share_of_gain"], row["desk"][arrival]["share_of_gain"]
+            )
             moved += moved_decisions(site, prices, run_policy)
     return row, moved
+
+
+def share_desk_to_bound(gain_ratio: float, desk_ratio: float) -> float:
+    """How much of what a competent desk leaves on the table a policy takes, from both shares of gain.
+
+    0 is the desk under the same arrival of the price, 1 perfect foresight; below 0 the policy is worse than the desk.
+    """
+    return (gain_ratio - desk_ratio) / (1.0 - desk_ratio)
 
 
 def _prices(year: PriceYear, late_steps: int) -> LoopPrices:
@@ -222,17 +232,20 @@ def _prices(year: PriceYear, late_steps: int) -> LoopPrices:
 
 
 def print_value(figures: dict[str, Any], console: Console) -> None:
-    """Print a table per hashprice: shares of gain in %, price published / price known."""
+    """Print a table per hashprice: shares of gain and of the way from desk to bound in %, price published / known."""
+    from_desk = tuple(policy for policy in POLICIES if policy != "desk")
     for key, title in (("reference", "hashprice walk"), ("reference_hist", "recorded hashprice")):
         table = Table(title=f"Reference campus, {title}: share of gain in %, price published / known")
-        for column in ("series", "always-on M/yr", "bound M/yr", *POLICIES, "note"):
+        ways = (f"desk to bound: {policy}" for policy in from_desk)
+        for column in ("series", "always-on M/yr", "bound M/yr", *POLICIES, *ways, "note"):
             table.add_column(column, justify="left" if column in {"series", "note"} else "right")
         for name, row in figures[key].items():
             if row is None:
-                table.add_row(name, *["n/a"] * (2 + len(POLICIES)), "no recorded hashprice")
+                table.add_row(name, *["n/a"] * (2 + len(POLICIES) + len(from_desk)), "no recorded hashprice")
                 continue
             money = [f"{row[p]['known']['ccy_per_year'] / 1e6:,.2f}" for p in ("always-on", "bound")]
-            shares = [_shares(row[policy]) for policy in POLICIES]
+            shares = [_shares(row[policy], "share_of_gain") for policy in POLICIES]
+            shares += [_shares(row[policy], "share_desk_to_bound") for policy in from_desk]
             filled = f"{row['filled']} missing prices repeat the last" if row["filled"] else ""
             table.add_row(name, *money, *shares, "; ".join(note for note in (row["note"], filled) if note))
         console.print(table)
@@ -240,8 +253,8 @@ def print_value(figures: dict[str, Any], console: Console) -> None:
     console.print(f"decisions moved by a planted future: {figures['future_peek_moved']}")
 
 
-def _shares(cells: dict[str, dict[str, float] | None]) -> str:
-    return " / ".join("n/a" if c is None else f"{100 * c['share_of_gain']:.1f}" for c in cells.values())
+def _shares(cells: dict[str, dict[str, float] | None], key: str) -> str:
+    return " / ".join("n/a" if c is None else f"{100 * c[key]:.1f}" for c in cells.values())
 
 
 def _site_a_table(rows: dict[str, Any]) -> Table:
