@@ -67,7 +67,7 @@ def test_an_estimated_price_flags_the_transaction():
 
 
 @pytest.mark.parametrize(
-    ("account", "unit"), [("Liabilities:Payable:Network", "0.000001 USD"), ("Assets:Bitcoin:Pool", "1 SAT")]
+    ("account", "unit"), [("Liabilities:Payable:Network", "0.000001 USD"), ("Assets:Bitcoin:Provisional", "1 SAT")]
 )
 def test_bean_check_finds_a_posting_altered_by_one_unit(tmp_path, account, unit):
     text = text_of()
@@ -86,8 +86,8 @@ def test_bean_check_finds_a_posting_altered_by_one_unit(tmp_path, account, unit)
 )
 def test_bean_check_finds_a_balanced_transaction_that_moves_one_unit_elsewhere(tmp_path, account, unit, complaint):
     text = text_of()
-    posting = next(line for line in text.splitlines() if line.startswith("  Assets:Bitcoin:Pool"))
-    source = "Assets:Bitcoin:Pool" if unit.endswith("SAT") else "Income:Heat"
+    posting = next(line for line in text.splitlines() if line.startswith("  Assets:Bitcoin:Provisional"))
+    source = "Assets:Bitcoin:Provisional" if unit.endswith("SAT") else "Income:Heat"
     smuggled = f"{posting}\n  {account} {unit}\n  {source} -{unit}"
     assert complaint in bean_check(tmp_path, text.replace(posting, smuggled, 1))
 

@@ -34,7 +34,7 @@ def test_the_trial_balance_adds_up_to_nothing_and_its_results_to_the_margin(case
         assert sum(row.balance for row in rows if row.asset is asset) == 0
     results = sum(row.balance for row in rows if row.account.startswith(("Income:", "Expenses:")))
     assert -results == sum(s.margin_micro for s in statements)
-    mined = sum(row.balance for row in rows if (row.account, row.asset) == (Account.BITCOIN, Asset.SAT))
+    mined = sum(row.balance for row in rows if (row.account, row.asset) == (Account.BITCOIN_PROVISIONAL, Asset.SAT))
     assert mined == sum(s.mining_sats for s in statements)
     bridge = sum(row.balance for row in rows if (row.account, row.asset) == (Account.CONVERSION, Asset.EUR))
     assert bridge == sum(s.mining + s.pool_fees for s in statements)

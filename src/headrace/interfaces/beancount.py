@@ -110,7 +110,7 @@ def _assertions(site: Site, total: _Balances, on: date) -> str:
 def _assets(account: Account, site: Site) -> tuple[Asset, ...]:
     """What an account of this site may hold."""
     currency = Asset(site.currency.value)
-    if account is Account.BITCOIN:
+    if account in {Account.BITCOIN_PROVISIONAL, Account.POOL_RECEIVABLE, Account.BITCOIN}:
         return (Asset.SAT,)
     return (currency, Asset.SAT) if account is Account.CONVERSION else (currency,)
 

@@ -41,8 +41,13 @@ class Asset(StrEnum):
 class Account(StrEnum):
     """The chart of accounts; the first word is the account's class."""
 
+    BITCOIN_PROVISIONAL = "Assets:Bitcoin:Provisional"
+    """Satoshis that our own work is expected to earn, until the pool has credited them."""
+    POOL_RECEIVABLE = "Assets:Receivable:Pool"
+    """Satoshis the pools have credited and not yet paid."""
     BITCOIN = "Assets:Bitcoin:Pool"
-    """Satoshis the pools have credited."""
+    """Satoshis the pools have paid out."""
+    BANK = "Assets:Cash:Bank"
     MARKET_RECEIVABLE = "Assets:Receivable:Market"
     NETWORK_RECEIVABLE = "Assets:Receivable:Network"
     TENANTS_RECEIVABLE = "Assets:Receivable:Tenants"
@@ -83,6 +88,8 @@ class Account(StrEnum):
     """Bridge between the two assets of mining: satoshis on the credit side, their fair value on the debit side."""
     ENERGY_SOLD = "Income:Energy:Sold"
     MINING = "Income:Mining"
+    POOL_DIFFERENCE = "Income:Mining:PoolDifference"
+    """What the pools credited above, or on the debit side below, our expectation, at its fair value."""
     AI_FIRM = "Income:AI:Firm"
     AI_CURTAILABLE = "Income:AI:Curtailable"
     INFERENCE = "Income:Inference"
@@ -111,6 +118,8 @@ class Account(StrEnum):
     JOB_PENALTIES = "Expenses:Jobs:Penalties"
     HOSTING_PAYOUTS = "Expenses:Hosting:Payouts"
     STARTS = "Expenses:Generation:Starts"
+    UNKNOWN_CHARGES = "Expenses:UnknownCharges"
+    """Charges on statements that their declaration doesn't know."""
 
 
 class EntryKind(StrEnum):
@@ -118,6 +127,10 @@ class EntryKind(StrEnum):
 
     SETTLEMENT = "settlement"
     """A settlement interval was closed."""
+    STATEMENT = "statement"
+    """A counterparty's statement, or a later version of it, says something else than the books so far."""
+    PAYMENT = "payment"
+    """Money or satoshis came or went."""
 
 
 class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -2,8 +2,9 @@
 
 A line that earns debits what its counterparty owes us and credits the line's own account; a line that costs debits the
 line's own account and credits what we owe. A line may do either (energy bought at a negative price is owed to us) and
-stays in its own account. Mining comes in two assets: the satoshis paid out, and in the site's currency their fair value
-before fees as income and the fee as expense; `Account.CONVERSION` takes the difference in each, so that each balances.
+stays in its own account. Mining comes in two assets: the satoshis expected, provisional until the pool credits them,
+and in the site's currency their fair value before fees as income and the fee as expense; `Account.CONVERSION` takes the
+difference in each, so that each balances.
 """
 
 from typing import Final
@@ -12,9 +13,9 @@ from headrace.core import Currency
 from headrace.settlement import LINES, Statement
 from headrace.treasury.ledger import Account, Asset, Entry, EntryKind, Posting
 
-__all__ = ["entry_of"]
+__all__ = ["POSTED", "entry_of"]
 
-_POSTED: Final[dict[str, tuple[Account, Account, Account]]] = {
+POSTED: Final[dict[str, tuple[Account, Account, Account]]] = {
     "energy_bought": (Account.ENERGY_BOUGHT, Account.MARKET_RECEIVABLE, Account.MARKET_PAYABLE),
     "energy_sold": (Account.ENERGY_SOLD, Account.MARKET_RECEIVABLE, Account.MARKET_PAYABLE),
     "adders": (Account.ADDERS, Account.NETWORK_RECEIVABLE, Account.NETWORK_PAYABLE),
@@ -46,7 +47,7 @@ _POSTED: Final[dict[str, tuple[Account, Account, Account]]] = {
 }
 """For each line: its own account, then the counterpart when it earns and when it costs."""
 
-_ACCOUNTS: Final = tuple(_POSTED[line] for line in LINES)
+_ACCOUNTS: Final = tuple(POSTED[line] for line in LINES)
 
 
 def entry_of(statement: Statement, currency: Currency, sequence: int) -> Entry:
@@ -76,7 +77,7 @@ def entry_of(statement: Statement, currency: Currency, sequence: int) -> Entry:
             )
     if statement.mining_sats:
         postings += (
-            Posting(account=Account.BITCOIN, asset=Asset.SAT, debit=statement.mining_sats),
+            Posting(account=Account.BITCOIN_PROVISIONAL, asset=Asset.SAT, debit=statement.mining_sats),
             Posting(account=Account.CONVERSION, asset=Asset.SAT, credit=statement.mining_sats),
         )
     return Entry(

@@ -40,7 +40,7 @@ def test_energy_bought_at_a_negative_price_is_owed_to_us_and_stays_in_its_accoun
 
 def test_mining_is_booked_in_satoshis_and_at_fair_value():
     assert booked({"work_ph": (519,)}, pool_fee_ppm=(15_000,)) == {
-        (Account.BITCOIN, Asset.SAT): 985,
+        (Account.BITCOIN_PROVISIONAL, Asset.SAT): 985,
         (Account.CONVERSION, Asset.SAT): -985,
         (Account.CONVERSION, Asset.USD): 985 * 430,
         (Account.POOL_FEES, Asset.USD): 15 * 430,
