@@ -45,7 +45,9 @@ def _folder(name: str) -> Case:
     return feed, name, Interval(start=end - timedelta(days=30), end=end)
 
 
-FROM_FOLDER = sorted(name for name in catalogue() if not name.startswith("sample."))
+FROM_FOLDER = sorted(
+    name for name, fields in catalogue().items() if not fields.files[0].startswith(("sample:", "fetched/"))
+)
 
 
 @pytest.fixture(params=["csv", *(f"sample:{role}" for role in SAMPLE_ROLES), *(f"folder:{n}" for n in FROM_FOLDER)])

@@ -46,8 +46,8 @@ class FeedDeclaration(BaseModel):
 
     files: tuple[str, ...] = Field(min_length=1)
     """Paths under the data folder. Plain paths are read one after the other. Paths with "{year}" are templates: for
-    each year the window touches, the first template whose file exists is read. "sample:" stands for the embedded
-    sample."""
+    each year the window touches, the first template whose file exists is read; a file of several years is named by its
+    first and last (2017_2018). "sample:" stands for the embedded sample."""
     columns: tuple[str, ...] = Field(min_length=1)
     """Columns that are added up."""
     divide_by: str | None = None

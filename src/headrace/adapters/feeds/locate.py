@@ -1,7 +1,8 @@
 """Which files a declaration means: plain paths, yearly templates, or the embedded sample.
 
-Market files often run by local year, so a window that ends at 06:00 UTC on 1 January still belongs to the old year's
-file. A year is needed only if the window reaches past the day on which every zone has turned it.
+"{year}" in a template stands for one year, or for the first and last of several as in 2017_2018. Market files often run
+by local year, so a window that ends at 06:00 UTC on 1 January still belongs to the old year's file: a year is needed
+only if the window reaches past the day on which every zone has turned it.
 """
 
 import re
@@ -53,13 +54,13 @@ def files_for(name: str, declaration: FeedDeclaration, data_dir: Path | None, wi
                 "Choose a period in those years, or add the file",
             )
     first, last = window.start.astimezone(UTC).year - 1, window.end.astimezone(UTC).year + 1
-    return [path for year, path in by_year.items() if first <= year <= last]
+    return list(dict.fromkeys(path for year, path in by_year.items() if first <= year <= last))
 
 
 def all_files(name: str, declaration: FeedDeclaration, data_dir: Path | None) -> list[Path]:
     """Find every file of a declaration, in order of time; `files_for` says what it raises."""
     if declaration.is_yearly:
-        return list(_years(name, declaration, data_dir).values())
+        return list(dict.fromkeys(_years(name, declaration, data_dir).values()))
     paths = []
     for file in declaration.files:
         path = _path(name, file, data_dir)
@@ -81,10 +82,11 @@ def _years(name: str, declaration: FeedDeclaration, data_dir: Path | None) -> Ma
     by_year: dict[int, Path] = {}
     for template in declaration.files:
         pattern = _path(name, template, data_dir)
-        year_in_name = re.compile(re.escape(pattern.name).replace(re.escape("{year}"), r"(\d{4})"))
+        years_in_name = re.compile(re.escape(pattern.name).replace(re.escape("{year}"), r"(\d{4})(?:_(\d{4}))?"))
         for path in pattern.parent.iterdir() if pattern.parent.is_dir() else ():
-            if match := year_in_name.fullmatch(path.name):
-                by_year.setdefault(int(match[1]), path)
+            if match := years_in_name.fullmatch(path.name):
+                for year in range(int(match[1]), int(match[2] or match[1]) + 1):
+                    by_year.setdefault(year, path)
     if not by_year:
         raise MissingFile(f"feed {name!r}, {declaration.files[0]}", f"no such file in {data_dir}", CHECK_PATH)
     return dict(sorted(by_year.items()))

@@ -16,13 +16,12 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headrace.adapters.feeds.catalogue import catalogue
 from headrace.adapters.feeds.declaration import FeedDeclaration
 from headrace.adapters.feeds.locate import all_files, files_for, shown
 from headrace.adapters.feeds.publication import known_s
-from headrace.adapters.feeds.table import Table, read_table
+from headrace.adapters.feeds.table import Table, on_grid, read_table
 from headrace.adapters.feeds.trace import lay
 from headrace.core import BadInput, Interval, iso
 from headrace.energy import Series
@@ -82,7 +81,7 @@ class RecordedFeed:
             values = lay(name, table, step_s, starts_s, self._site_time_zone)
         else:
             self._check_reach(name, declaration, table, window)
-            values = _on_grid(table, first_s, step_s, len(starts_s))
+            values = on_grid(table, first_s, step_s, len(starts_s))
         return Series(
             name=name,
             unit=declaration.unit,
@@ -137,12 +136,3 @@ def _resolve(role: str, asked: str | FeedDeclaration) -> FeedDeclaration:
         close = difflib.get_close_matches(asked, known, n=3, cutoff=0.4) or sorted(known)
         raise BadInput(f"feed {role!r}", f"no series {asked!r} in the catalogue", f"Closest: {', '.join(close)}")
     return known[asked]
-
-
-def _on_grid(table: Table, first_s: int, step_s: int, steps: int) -> NDArray[np.float64]:
-    """Rows spread over a regular grid, NaN where there is none."""
-    values = np.full(steps, np.nan)
-    position = (table.times_s - first_s) // step_s
-    inside = (position >= 0) & (position < steps)
-    values[position[inside]] = table.values[inside]
-    return values

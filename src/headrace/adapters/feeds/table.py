@@ -18,7 +18,7 @@ from headrace.adapters.feeds.declaration import FeedDeclaration
 from headrace.adapters.feeds.locate import shown
 from headrace.core import BadInput, iso
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "on_grid", "read_table"]
 
 MICROS_PER_S: Final = 1_000_000
 TIME: Final = "_time"
@@ -56,6 +56,15 @@ def read_table(name: str, declaration: FeedDeclaration, paths: Sequence[Path], d
                 "Each interval may be in one file only, files in order of time",
             )
     return Table(times_s, values)
+
+
+def on_grid(table: Table, first_s: int, step_s: int, steps: int) -> NDArray[np.float64]:
+    """Spread rows over a regular grid, NaN where there is none."""
+    values = np.full(steps, np.nan)
+    position = (table.times_s - first_s) // step_s
+    inside = (position >= 0) & (position < steps)
+    values[position[inside]] = table.values[inside]
+    return values
 
 
 def _read_file(where: str, declaration: FeedDeclaration, path: Path) -> Table:
