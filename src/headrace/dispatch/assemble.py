@@ -100,7 +100,7 @@ def _under(problem: Problem, terms: Terms) -> Problem:
         use_max_mw=width_mw - stays_mw,
         source_min_mw=np.minimum(np.maximum(problem.source_min_mw, terms.source_min_mw), source_max_mw),
         source_max_mw=source_max_mw,
-        terms=terms,
+        terms=msgspec.structs.replace(terms, use_min_mw=stays_mw),
     )
 
 

@@ -4,7 +4,16 @@ import msgspec
 
 from headrace.core import Currency
 from headrace.energy import Battery, Connection, Generator, Market, Ppa, Tariff
-from headrace.loads import AiLease, Cooling, HeatOfftake, InferenceService, MinerClass
+from headrace.loads import (
+    AiLease,
+    Allowance,
+    Cooling,
+    HeatOfftake,
+    Hosting,
+    InferenceService,
+    MinerClass,
+    ShellTenant,
+)
 
 __all__ = ["DeskRules", "Site"]
 
@@ -43,3 +52,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     desk: DeskRules
     usd_rate_ratio: float
     """Units of the site's currency per US dollar (1 for USD), constant over a replay, as declared in the file."""
+    hosting: tuple[Hosting, ...] = ()
+    tenants: tuple[ShellTenant, ...] = ()
+    allowances: tuple[Allowance, ...] = ()

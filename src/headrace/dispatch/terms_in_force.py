@@ -5,41 +5,25 @@ for the bound and for what really came.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import msgspec
-
-from headrace.dispatch.inputs import Inputs
-from headrace.dispatch.outlook import Outlook
+from headrace.dispatch.asked import Asked
+from headrace.dispatch.owner_terms import allowance_terms, hosting_terms, shell_terms
 from headrace.dispatch.site import Site
 from headrace.dispatch.terms import Terms, neutral
 from headrace.dispatch.uses import SiteModel
 
-if TYPE_CHECKING:
-    from headrace.dispatch.policies.proposal import Memory
-
 __all__ = ["Asked", "terms_in_force"]
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What terms are asked for."""
-
-    now_s: int | None
-    """Decision time, epoch seconds; None with hindsight."""
-    inputs: Inputs
-    """Every series of the site."""
-    outlook: Outlook
-    """Steps, and what is expected (or came) on them."""
-    memory: "Memory | None"
-    """What the policy keeps: reserve sold, alarms given; None with hindsight."""
-    by_hand: bool
-    """Asked by a rule of thumb, which sees only what binds today and no forecast of charges."""
 
 
 Contributor = Callable[[Terms, SiteModel, Asked], None]
 """Writes its part into the terms."""
 
-CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = ()
+CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = (
+    (lambda site: bool(site.tenants), shell_terms),
+    (lambda site: bool(site.hosting), hosting_terms),
+    (lambda site: bool(site.allowances or site.hosting), allowance_terms),
+)
 """Does a site declare it, and who then contributes; later ones see what earlier ones wrote."""
 
 

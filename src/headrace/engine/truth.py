@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.core import SATS_PER_BTC, Interval, iso, micro
+from headrace.dispatch.asked import hindsight
 from headrace.dispatch.assemble import problem_of, pue_of
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import REFERENCE_TEMP_C, Outlook
 from headrace.dispatch.problem import Peak, Problem
-from headrace.dispatch.terms_in_force import Asked, terms_in_force
+from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.engine.calendar import LocalCalendar, local_calendar
@@ -112,7 +113,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
             stored_mwh=site.battery.stored_start_mwh if site.battery else 0.0,
             end_value_ccy_per_mwh=median if site.battery else 0.0,
             peak=_peak(model, calendar),
-            terms=terms_in_force(model, Asked(now_s=None, inputs=inputs, outlook=outlook, memory=None, by_hand=False)),
+            terms=terms_in_force(model, hindsight(inputs, outlook)),
         ),
         pue=pue_of(model, outlook.temp_c),
         outlook=outlook,

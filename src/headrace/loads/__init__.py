@@ -7,16 +7,21 @@ from headrace.loads.classes import AiLease, Cooling, Firmness, HeatOfftake, Infe
 from headrace.loads.cooling import is_flat, pue_at
 from headrace.loads.curve import Segments, concave_hull, segments
 from headrace.loads.hashprice import HASHES_PER_DIFFICULTY, hashprice_usd_per_phs_day, mining_value_ccy_per_mwh
+from headrace.loads.owners import Allowance, Hosting, PowerPrice, ShellTenant
 
 __all__ = [
     "HASHES_PER_DIFFICULTY",
     "AiLease",
+    "Allowance",
     "Cooling",
     "Firmness",
     "HeatOfftake",
+    "Hosting",
     "InferenceService",
     "MinerClass",
+    "PowerPrice",
     "Segments",
+    "ShellTenant",
     "concave_hull",
     "hashprice_usd_per_phs_day",
     "is_flat",

@@ -4,10 +4,11 @@ from typing import Protocol
 
 import msgspec
 
+from headrace.dispatch.allowance import StockState
+from headrace.dispatch.asked import Asked
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import Outlook
 from headrace.dispatch.plan import Infeasible
-from headrace.dispatch.terms_in_force import Asked
 from headrace.dispatch.uses import SiteModel
 
 __all__ = ["Memory", "Policy", "Proposal", "Sight", "asked_by"]
@@ -49,11 +50,21 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """End of the local calendar month, epoch seconds."""
     memory: Memory
     """What this policy kept from the interval before."""
+    stocks: tuple[StockState, ...] = ()
+    """What is used of each allowance of the site."""
 
 
 def asked_by(sight: Sight, outlook: Outlook, *, by_hand: bool = False) -> Asked:
     """The question for the terms in force on the steps of an outlook."""
-    return Asked(now_s=sight.now_s, inputs=sight.inputs, outlook=outlook, memory=sight.memory, by_hand=by_hand)
+    return Asked(
+        now_s=sight.now_s,
+        inputs=sight.inputs,
+        outlook=outlook,
+        memory=sight.memory,
+        month_end_s=sight.month_end_s,
+        stocks=sight.stocks,
+        by_hand=by_hand,
+    )
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -89,7 +89,7 @@ def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, questi
         limit_mw = min(limit_mw, float(plan.peak_mw[problem.peak.period[step]]))
     return Proposal(
         use_limit_mw=tuple(
-            None if value > import_cost or (most > FULL_MW and mw >= most - FULL_MW) else mw + stays
+            None if value > import_cost or (most + stays > FULL_MW and mw >= most - FULL_MW) else mw + stays
             for value, most, mw, stays in zip(worth, width, planned, stays_mw, strict=True)
         ),
         use_worth_ccy_per_mwh=tuple(worth),

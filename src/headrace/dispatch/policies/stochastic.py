@@ -24,11 +24,11 @@ from headrace.dispatch.kernel.whole import pack_blocks
 from headrace.dispatch.outlook import expected
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies.always_on import present
-from headrace.dispatch.policies.proposal import Proposal, Sight
+from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.policies.rolling import HORIZON_S, Rolling, first_step
 from headrace.dispatch.price_state import REFIT_S, PriceStates, fit_states, trailing_deviations
 from headrace.dispatch.site import Site
-from headrace.dispatch.terms_in_force import Asked, terms_in_force
+from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.energy.forecast_kernel import DAY_S, base_value
@@ -152,9 +152,7 @@ def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceSt
         stored_mwh=battery.stored_min_mwh,
         end_value_ccy_per_mwh=end_value,
         peak=None,
-        terms=terms_in_force(
-            model, Asked(now_s=anchor_s, inputs=sight.inputs, outlook=outlook, memory=sight.memory, by_hand=False)
-        ),
+        terms=terms_in_force(model, msgspec.structs.replace(asked_by(sight, outlook), now_s=anchor_s)),
     )
     args = kernel_args(problem)
     count = len(problem.use_names) + len(problem.source_names)
