@@ -77,6 +77,11 @@ class Model:
         values = np.broadcast_to(np.asarray(coefficients, float), columns.shape)
         self._entry_parts.append((self.rows[name][present], columns[present], values[present]))
 
+    def add_sparse_terms(self, name: str, rows: Ints, columns: Ints, coefficients: ArrayLike) -> None:
+        """Add single terms: row `rows[i]` of the block takes `coefficients[i]` of `columns[i]`."""
+        values = np.broadcast_to(np.asarray(coefficients, float), columns.shape)
+        self._entry_parts.append((self.rows[name][rows], columns, values))
+
     def to_highs(self) -> highspy.Highs:
         """Load into HiGHS: one thread, simplex, no output, fixed options."""
         lp = highspy.HighsLp()
