@@ -21,6 +21,8 @@ __all__ = ["app", "main"]
 app = App(name="headrace", help="Decides where each megawatt of a flexible compute campus goes.", version=__version__)
 bench = App(name="bench", help="Ratios against named peers, measured in one run.")
 app.command(bench)
+recorded = App(name="data", help="What a data folder holds, and what operators have to add to it.")
+app.command(recorded)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 Data = Annotated[
@@ -126,12 +128,33 @@ def new(
     run_new(name, folder=folder, as_json=json)
 
 
-@app.command
+@recorded.default
 def data(*, data: Data = None, json: Json = False) -> None:
     """List the recorded series that a data folder holds, with span, step and gaps."""
     from headrace.app.data_verbs import run_data
 
     run_data(data=data, as_json=json)
+
+
+@recorded.command(name="get")
+def data_get(
+    source: Annotated[str, Parameter(help="Operator: caiso, entsoe, ercot or nyiso.")],
+    series: Annotated[str, Parameter(help='Series by its catalogue name, such as "ercot.real_time.hb_south".')],
+    /,
+    *,
+    start: Annotated[str, Parameter(name="--from", help="First instant, ISO-8601 (the market's time if no zone).")],
+    end: Annotated[str, Parameter(name="--to", help="First instant after, ISO-8601.")],
+    out: Annotated[Path, Parameter(name="--out", help="Data folder to fetch into; `replay --data` reads it.")],
+    dry_run: Annotated[bool, Parameter(negative="", help="Print the requests, secrets left out, and ask nothing.")] = (
+        False
+    ),
+    again: Annotated[bool, Parameter(negative="", help="Ask for what is on record too, to see corrections.")] = False,
+    json: Json = False,
+) -> None:
+    """Fetch a market operator's series into a data folder; what is there already is not asked again."""
+    from headrace.app.data_verbs import run_data_get
+
+    run_data_get(source, series, start=start, end=end, out=out, dry_run=dry_run, again=again, as_json=json)
 
 
 @app.command

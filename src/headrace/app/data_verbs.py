@@ -1,5 +1,8 @@
-"""What `data` and `doctor` do: what is on record, what is installed, what stands in for the real thing."""
+"""What `data`, `data get` and `doctor` do: what is on record, what operators have, what is installed or stands in."""
 
+import os
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -7,11 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from headrace.adapters.feeds.inventory import inventory
+from headrace.adapters.feeds.live.request import Request
+from headrace.adapters.feeds.live.sources import SOURCES, source_of
+from headrace.adapters.feeds.live.transport import HttpTransport
 from headrace.app.doctor import diagnosis
+from headrace.app.fetching import fetch, plan
 from headrace.app.folders import data_folder
 from headrace.app.printing import console, print_json
+from headrace.app.times import instant
+from headrace.core import BadInput, Interval, epoch_s, iso
 
-__all__ = ["run_data", "run_doctor"]
+__all__ = ["run_data", "run_data_get", "run_doctor"]
 
 
 def run_data(*, data: Path | None, as_json: bool) -> None:
@@ -26,6 +35,45 @@ def run_data(*, data: Path | None, as_json: bool) -> None:
         missing = escape(held.problem) or f"{held.missing:,}"
         table.add_row(escape(held.name), held.unit, *span, f"{held.step_s / 60:g} min", missing)
     console().print(table)
+
+
+def run_data_get(
+    source: str, series: str, *, start: str, end: str, out: Path, dry_run: bool, again: bool, as_json: bool
+) -> None:
+    """Fetch one series of an operator into a data folder; `headrace.app.fetching` says how."""
+    if source not in SOURCES:
+        raise BadInput(f"source {source!r}", "no such operator", f"Operators: {', '.join(SOURCES)}")
+    operator, offered = source_of(series if series.startswith(f"{source}.") else f"{source}.{series}")
+    first, last = instant(start, operator.time_zone), instant(end, operator.time_zone)
+    if last <= first:
+        raise BadInput("--from and --to", "the period does not end after it begins", "Give a later --to")
+    now_s = epoch_s(datetime.now(UTC))  # noqa: TID251  the command line is where the clock is
+    planned = plan(operator, offered, Interval(start=first, end=last), out, now_s, again=again)
+    about = {
+        "name": offered.name,
+        "unit": offered.declaration.unit,
+        "start": iso(planned.window.start_s),
+        "end": iso(planned.window.end_s),
+        "requests": [request.shown() for request in planned.requests],
+        "kept": planned.kept,
+    }
+    if not dry_run:
+        transport = HttpTransport(operator.pauses_s, os.environ)
+        about |= msgspec.to_builtins(fetch(planned, out, transport, now_s, _tell))
+    if as_json:
+        print_json(about)
+        return
+    for request in planned.requests if dry_run else ():
+        console().print(request.shown(), highlight=False, markup=False, soft_wrap=True)
+    told = f"{len(planned.requests)} requests, {planned.kept} already on record"
+    if not dry_run:
+        told = f"{about['intervals']:,} intervals, {about['missing']:,} missing, {about['revised']:,} revised; {told}"
+    console().print(f"{offered.name} {about['start']} to {about['end']}: {told}", highlight=False, markup=False)
+
+
+def _tell(request: Request) -> None:
+    """One line per request on standard error: a slow operator is not a hung program."""
+    sys.stderr.write(f"{request.shown()}\n")
 
 
 def run_doctor(*, data: Path | None, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from headrace.adapters.feeds.declaration import FeedDeclaration
 from headrace.core import BadInput, Interval
 
-__all__ = ["SAMPLE_PREFIX", "MissingFile", "all_files", "files_for", "shown"]
+__all__ = ["SAMPLE_PREFIX", "MissingFile", "all_files", "files_for", "shown", "years_on_record"]
 
 SAMPLE_PREFIX: Final = "sample:"
 """Marks a path inside the embedded sample."""
@@ -38,7 +38,7 @@ def files_for(name: str, declaration: FeedDeclaration, data_dir: Path | None, wi
     """
     if not declaration.is_yearly:
         return all_files(name, declaration, data_dir)
-    by_year = _years(name, declaration, data_dir)
+    by_year = years_on_record(name, declaration, data_dir)
     needed = [
         year
         for year in range(window.start.astimezone(UTC).year, window.end.astimezone(UTC).year + 1)
@@ -60,7 +60,7 @@ def files_for(name: str, declaration: FeedDeclaration, data_dir: Path | None, wi
 def all_files(name: str, declaration: FeedDeclaration, data_dir: Path | None) -> list[Path]:
     """Find every file of a declaration, in order of time; `files_for` says what it raises."""
     if declaration.is_yearly:
-        return list(dict.fromkeys(_years(name, declaration, data_dir).values()))
+        return list(dict.fromkeys(years_on_record(name, declaration, data_dir).values()))
     paths = []
     for file in declaration.files:
         path = _path(name, file, data_dir)
@@ -77,8 +77,14 @@ def shown(path: Path, data_dir: Path | None) -> str:
     return f"{SAMPLE_PREFIX}{path.name}" if path.is_relative_to(_sample_dir()) else path.as_posix()
 
 
-def _years(name: str, declaration: FeedDeclaration, data_dir: Path | None) -> Mapping[int, Path]:
-    """Files on record by year, rising; the first template that has a year wins it."""
+def years_on_record(name: str, declaration: FeedDeclaration, data_dir: Path | None) -> Mapping[int, Path]:
+    """Files of a yearly declaration by year, rising; the first template that has a year wins it.
+
+    Raises
+    ------
+    MissingFile
+        If there is none, or no data folder was given.
+    """
     by_year: dict[int, Path] = {}
     for template in declaration.files:
         pattern = _path(name, template, data_dir)
