@@ -58,6 +58,7 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
     if not all(is_flat(c) for c in site.coolings):
         needed.add("temperature")
     own = {g.profile for g in site.generators if g.profile} | {p.profile for p in site.ppas}
+    own |= {t.profile for t in site.tenants if t.profile}
     own |= {s.demand for s in site.inference}
     further = further_roles(site)
     for role in sorted((needed | own | set(further)) - declared):

@@ -193,6 +193,7 @@ def _campus(variant: Variant, stored_mwh: float) -> Campus:
         ppa_ratio=truth.ppa_ratio,
         months=truth.calendar.month,
         start_s=truth.window.start_s,
+        shell_mw=truth.shell_mw,
     )
     campus.stored_mwh = stored_mwh
     return campus

@@ -30,7 +30,7 @@ from headrace.energy import Series
 from headrace.energy.forecast import forecast
 from headrace.loads import Allowance, Hosting, PowerPrice, ShellTenant
 
-__all__ = ["allowance_terms", "hosting_terms", "shell_mw", "shell_terms", "stocks_of"]
+__all__ = ["allowance_terms", "hosting_terms", "rows_of", "shell_mw", "shell_terms", "stocks_of"]
 
 Floats = NDArray[np.float64]
 
@@ -53,16 +53,17 @@ def stocks_of(model: SiteModel) -> tuple[Stock, ...]:
     lease = {each.name: i for i, each in enumerate(site.leases)}
     miner = {each.name: i for i, each in enumerate(site.miners)}
     return (
-        *(_lease_stock(each, _rows(model, UseKind.LEASE, lease[each.load])) for each in site.allowances),
+        *(_lease_stock(each, rows_of(model, UseKind.LEASE, lease[each.load])) for each in site.allowances),
         *(
-            _hosting_stock(each, _rows(model, UseKind.MINING, miner[each.miner]))
+            _hosting_stock(each, rows_of(model, UseKind.MINING, miner[each.miner]))
             for each in site.hosting
             if each.guaranteed_uptime_ratio > 0.0
         ),
     )
 
 
-def _rows(model: SiteModel, kind: UseKind, load: int) -> tuple[int, ...]:
+def rows_of(model: SiteModel, kind: UseKind, load: int) -> tuple[int, ...]:
+    """Blocks of one load."""
     return tuple(i for i, use in enumerate(model.uses) if use.kind is kind and use.load == load)
 
 
@@ -97,7 +98,7 @@ def hosting_terms(terms: Terms, model: SiteModel, asked: Asked) -> None:
     cost = outlook.price_ccy_per_mwh + model.site.tariff.import_adder_ccy_per_mwh + terms.import_adder_ccy_per_mwh
     miner = {each.name: i for i, each in enumerate(model.site.miners)}
     for contract in model.site.hosting:
-        for row in _rows(model, UseKind.MINING, miner[contract.miner]):
+        for row in rows_of(model, UseKind.MINING, miner[contract.miner]):
             ratio = pue[model.uses[row].cooling]
             earned = model.kept_hash_phs_per_mw[row, 0] * outlook.hashprice_ccy_per_phs_day / 24.0
             spent = cost * ratio

@@ -23,6 +23,8 @@ class LocalCalendar(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Hour of the day, 0..23."""
     day_end_s: NDArray[np.int64]
     """End of the local day, epoch seconds; days of 23 and 25 hours included."""
+    month_start_s: NDArray[np.int64]
+    """Start of the local month, epoch seconds."""
     month_end_s: NDArray[np.int64]
     """End of the local month, epoch seconds."""
 
@@ -40,12 +42,22 @@ def local_calendar(window: Interval, step_s: int, time_zone: str) -> LocalCalend
         day_end = (midnight + timedelta(days=1)).replace(tzinfo=zone)
         first = midnight.replace(day=1)
         month_end = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-        rows.append((local.month, local.year * 12 + local.month - 1, local.hour, epoch_s(day_end), epoch_s(month_end)))
+        rows.append(
+            (
+                local.month,
+                local.year * 12 + local.month - 1,
+                local.hour,
+                epoch_s(day_end),
+                epoch_s(first),
+                epoch_s(month_end),
+            )
+        )
     table = np.array(rows, np.int64)[which]
     return LocalCalendar(
         month=table[:, 0],
         month_count=table[:, 1],
         hour=table[:, 2],
         day_end_s=table[:, 3],
-        month_end_s=table[:, 4],
+        month_start_s=table[:, 4],
+        month_end_s=table[:, 5],
     )

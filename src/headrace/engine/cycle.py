@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.control.decide import decide
 from headrace.control.setpoints import Mode, Setpoints
+from headrace.dispatch.allowance import StockState, advance
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Memory, Policy, Proposal, Sight
 from headrace.dispatch.uses import SiteModel
@@ -57,23 +58,49 @@ class State(msgspec.Struct, kw_only=True):
     """Highest control-interval import of that month, W."""
     settled_peak_w: int = 0
     """The same when the running settlement interval began, W."""
+    stocks: tuple[StockState, ...] = ()
+    """What is used of each allowance of the site."""
+    hosted_short_wh: tuple[int, ...] = ()
+    """IT energy short of each hosting contract in that month, in settled intervals."""
     pending: list[MeteredInterval] = msgspec.field(default_factory=list)
     """Control intervals of the settlement interval that runs."""
+
+    def stocks_in(self, month_count: int) -> tuple[StockState, ...]:
+        """What is used of each allowance when an interval of this local month begins."""
+        if month_count == self.month_count:
+            return self.stocks
+        return tuple(msgspec.structs.replace(each, used_s=0) for each in self.stocks)
 
     def absorb(self, record: CycleRecord, month_count: int) -> None:
         """Take in what a cycle recorded: the same whether it just ran or is read back."""
         if month_count != self.month_count:
+            self.stocks = self.stocks_in(month_count)
             self.month_count, self.peak_w, self.settled_peak_w = month_count, 0, 0
+            self.hosted_short_wh = ()
         self.stored_mwh = record.reading.stored_mwh
         if record.proposal is not None:
             self.last = record.proposal
             self.memory = record.proposal.memory or self.memory
-        self.peak_w = max(self.peak_w, record.reading.meters.import_peak_w)
+        meters, short_s = record.reading.meters, record.reading.short_s
+        if short_s:
+            before = self.stocks or (StockState(),) * len(short_s)
+            self.stocks = tuple(
+                advance(state, seconds, record.at_s, meters.duration_s)
+                for state, seconds in zip(before, short_s, strict=True)
+            )
+        self.peak_w = max(self.peak_w, meters.import_peak_w)
         if record.statement is None:
-            self.pending.append(record.reading.meters)
+            self.pending.append(meters)
         else:
+            self.hosted_short_wh = _hosted_short(self.hosted_short_wh, [*self.pending, meters])
             self.pending = []
             self.settled_peak_w = self.peak_w
+
+
+def _hosted_short(before_wh: tuple[int, ...], parts: list[MeteredInterval]) -> tuple[int, ...]:
+    """IT energy short of each hosting contract after these control intervals, Wh."""
+    short_wh = [sum(part.hosted[i].short_it_wh for part in parts) for i in range(len(parts[0].hosted))]
+    return tuple(map(sum, zip(before_wh or (0,) * len(short_wh), short_wh, strict=True)))
 
 
 def step(
@@ -86,6 +113,7 @@ def step(
     *,
     month_count: int,
     prices: SettlementPrices | None,
+    month_s: int,
 ) -> CycleRecord:
     """Run one control interval.
 
@@ -103,14 +131,22 @@ def step(
         Local month that the interval belongs to; its peak starts afresh.
     prices
         Given when the interval completes a settlement interval.
+    month_s
+        Length of that month, seconds.
     """
     answer = policy.propose(model, sight)
     setpoints = decide(model, answer, state.last)
     reading = devices.apply(setpoints, sight.now_s)
     statement = None
     if prices is not None:
-        before_w = state.settled_peak_w if month_count == state.month_count else 0
-        statement = close(rates, add_up([*state.pending, reading.meters]), prices, peak_before_w=before_w)
+        is_same_month = month_count == state.month_count
+        statement = close(
+            rates,
+            add_up([*state.pending, reading.meters]),
+            prices,
+            peak_before_w=state.settled_peak_w if is_same_month else 0,
+            hosted_left_wh=_hosted_left(rates, state.hosted_short_wh if is_same_month else (), month_s),
+        )
     return CycleRecord(
         at_s=sight.now_s,
         proposal=answer if isinstance(answer, Proposal) else None,
@@ -120,3 +156,10 @@ def step(
         reading=reading,
         statement=statement,
     )
+
+
+def _hosted_left(rates: Rates, short_wh: tuple[int, ...], month_s: int) -> tuple[int | None, ...]:
+    """What is left of each hosting contract's allowance, IT Wh."""
+    before = short_wh or (0,) * len(rates.hosting)
+    allowed = [rate.allowed_wh(month_s) for rate in rates.hosting]
+    return tuple(None if most is None else most - used for most, used in zip(allowed, before, strict=True))

@@ -7,7 +7,9 @@ from typing import Final
 import msgspec
 
 from headrace.core import BadInput
+from headrace.dispatch.allowance import StockState
 from headrace.dispatch.inputs import Inputs
+from headrace.dispatch.owner_terms import stocks_of
 from headrace.dispatch.policies import Policy, Sight
 from headrace.dispatch.uses import SiteModel
 from headrace.engine.cycle import CycleRecord, Devices, State, step
@@ -108,13 +110,15 @@ def _cycles(
             calendar.month_count.tolist(),
             calendar.hour.tolist(),
             calendar.day_end_s.tolist(),
+            calendar.month_start_s.tolist(),
             calendar.month_end_s.tolist(),
             strict=True,
         )
     )
+    no_stocks = (StockState(),) * len(stocks_of(model))
     settles = _settles(truth, site.control_step_s, site.market.settlement_step_s)
     for t in range(first, len(starts_s)):
-        month, month_count, hour, day_end_s, month_end_s = local[t]
+        month, month_count, hour, day_end_s, month_start_s, month_end_s = local[t]
         sight = Sight(
             now_s=starts_s[t],
             end_s=truth.window.end_s,
@@ -126,9 +130,20 @@ def _cycles(
             day_end_s=day_end_s,
             month_end_s=month_end_s,
             memory=state.memory,
+            stocks=state.stocks_in(month_count) or no_stocks,
         )
         prices = truth.prices(t) if settles[t] else None
-        record = step(model, rates, policy, sight, state, devices, month_count=month_count, prices=prices)
+        record = step(
+            model,
+            rates,
+            policy,
+            sight,
+            state,
+            devices,
+            month_count=month_count,
+            prices=prices,
+            month_s=month_end_s - month_start_s,
+        )
         state.absorb(record, month_count)
         yield record
 

@@ -13,6 +13,7 @@ from headrace.dispatch.asked import hindsight
 from headrace.dispatch.assemble import problem_of, pue_of
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import REFERENCE_TEMP_C, Outlook
+from headrace.dispatch.owner_terms import shell_mw
 from headrace.dispatch.problem import Peak, Problem
 from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
@@ -55,6 +56,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Capacity factor of each power purchase agreement, shape (A, T)."""
     carbon_kg_per_mwh: Floats | None
     """Carbon intensity, NaN where missing, shape (T,); None without a series."""
+    shell_mw: Floats
+    """Power that each powered-shell tenant asks for, shape (S, T)."""
     median_price_ccy_per_mwh: float
     """Median settled price of the period: what energy left in store is worth."""
     gaps: tuple[DataGap, ...]
@@ -120,6 +123,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
         is_estimated=is_estimated,
         ppa_ratio=np.array(bought).reshape(len(bought), len(starts_s)),
         carbon_kg_per_mwh=None if inputs.carbon is None else inputs.carbon.onto(starts_s),
+        shell_mw=shell_mw(site, hindsight(inputs, outlook)),
         median_price_ccy_per_mwh=median,
         gaps=tuple(gaps),
         network=network,

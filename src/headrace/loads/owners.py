@@ -50,8 +50,8 @@ class ShellTenant(msgspec.Struct, frozen=True, kw_only=True):
     """Name unique at the site."""
     contracted_mw: float
     """Power at the hall's meter, its own cooling inside, MW."""
-    rent_ccy_per_mw_month: float
-    """Rent of the contracted power, due whether it is used or not, per MW and local month."""
+    rent_ccy_per_mw_h: float
+    """Rent of the contracted power, due whether it is used or not, per MW and hour."""
     power_price: PowerPrice
     """Fixed price or pass-through."""
     price_ccy_per_mwh: float

@@ -13,12 +13,14 @@ What a division rounds to, and so who gains by less than one unit:
     service credits (each lease, each interval)                  up          the customer
     expected reward and payout (each miner class)                down        the pool
     fair value of satoshis                                       nearest     nobody
+    owners and tenants: see `headrace.settlement.owners`
 """
 
 from typing import Final
 
 from headrace.core import SATS_PER_BTC, divide_down, divide_nearest, divide_up
 from headrace.settlement.metering import MeteredInterval, SettlementPrices
+from headrace.settlement.owners import OwnerLine, settle_hosting, settle_shell
 from headrace.settlement.rates import Rates
 from headrace.settlement.statement import Statement
 
@@ -33,7 +35,14 @@ HASHES_PER_DIFFICULTY: Final = 2**32
 """Expected hashes per block at difficulty 1 (Bitcoin developer reference, "target nBits"; 2³² within 1.6e-5)."""
 
 
-def close(rates: Rates, meters: MeteredInterval, prices: SettlementPrices, *, peak_before_w: int) -> Statement:
+def close(
+    rates: Rates,
+    meters: MeteredInterval,
+    prices: SettlementPrices,
+    *,
+    peak_before_w: int,
+    hosted_left_wh: tuple[int | None, ...] = (),
+) -> Statement:
     """Settle one interval.
 
     Parameters
@@ -46,6 +55,8 @@ def close(rates: Rates, meters: MeteredInterval, prices: SettlementPrices, *, pe
         Market price, network facts and fair value of the interval.
     peak_before_w
         Highest control-interval import of the local month before this interval, W.
+    hosted_left_wh
+        What is left of each hosting contract's allowance for the local month, IT Wh; None where nothing is guaranteed.
     """
     market = prices.energy_micro_per_mwh
     firm, curtailable, credits_owed = _leases(rates, meters)
@@ -53,6 +64,11 @@ def close(rates: Rates, meters: MeteredInterval, prices: SettlementPrices, *, pe
     gross_value = divide_nearest(gross_sats * prices.btc_micro, SATS_PER_BTC)
     net_value = divide_nearest(net_sats * prices.btc_micro, SATS_PER_BTC)
     peak_w = max(meters.import_peak_w, peak_before_w)
+    hosts = _hosts(rates, meters, prices, hosted_left_wh)
+    tenants = tuple(
+        settle_shell(rate, meter, energy_micro_per_mwh=_all_in(rates, prices), duration_s=meters.duration_s)
+        for rate, meter in zip(rates.shell, meters.shell, strict=True)
+    )
     return Statement(
         interval_start_s=meters.interval_start_s,
         duration_s=meters.duration_s,
@@ -60,6 +76,7 @@ def close(rates: Rates, meters: MeteredInterval, prices: SettlementPrices, *, pe
         import_wh=meters.import_wh,
         export_wh=meters.export_wh,
         mining_sats=net_sats,
+        owners=hosts + tenants,
         energy_bought=-divide_nearest(meters.import_wh * market, WH_PER_MWH),
         energy_sold=divide_nearest(meters.export_wh * market, WH_PER_MWH),
         adders=-divide_nearest(
@@ -84,6 +101,9 @@ def close(rates: Rates, meters: MeteredInterval, prices: SettlementPrices, *, pe
             for wh, cost in zip(meters.generated_wh, rates.generation_micro_per_mwh, strict=True)
         ),
         wear=-divide_nearest(meters.discharge_wh * rates.wear_micro_per_mwh, WH_PER_MWH),
+        hosting=sum(each.power + each.further for each in hosts),
+        hosting_payouts=-sum(each.credits for each in hosts),
+        shell=sum(each.power + each.further - each.credits for each in tenants),
     )
 
 
@@ -93,13 +113,49 @@ def expected_sats(work_ph: int, *, block_reward_sats: int, difficulty: int) -> i
 
 
 def _mining(rates: Rates, meters: MeteredInterval, prices: SettlementPrices) -> tuple[int, int]:
-    """Satoshis before and after pool fees."""
+    """Satoshis before and after pool fees of the site's own machines."""
     gross = net = 0
-    for work_ph, fee_ppm in zip(meters.work_ph, rates.pool_fee_ppm, strict=True):
-        sats = expected_sats(work_ph, block_reward_sats=prices.block_reward_sats, difficulty=prices.difficulty)
-        gross += sats
-        net += sats - divide_up(sats * fee_ppm, PPM)
+    hosts = rates.host_of or (None,) * len(meters.work_ph)
+    for miner, host in enumerate(hosts):
+        if host is None:
+            before, after = _sats(rates, meters, prices, miner)
+            gross += before
+            net += after
     return gross, net
+
+
+def _sats(rates: Rates, meters: MeteredInterval, prices: SettlementPrices, miner: int) -> tuple[int, int]:
+    """Satoshis of one miner class before and after its pool's fee."""
+    gross = expected_sats(
+        meters.work_ph[miner], block_reward_sats=prices.block_reward_sats, difficulty=prices.difficulty
+    )
+    return gross, gross - divide_up(gross * rates.pool_fee_ppm[miner], PPM)
+
+
+def _hosts(
+    rates: Rates, meters: MeteredInterval, prices: SettlementPrices, left_wh: tuple[int | None, ...]
+) -> tuple[OwnerLine, ...]:
+    """Each hosting contract's part of the interval."""
+    lines = []
+    for contract, (rate, meter) in enumerate(zip(rates.hosting, meters.hosted, strict=True)):
+        _, sats = _sats(rates, meters, prices, rates.host_of.index(contract))
+        left = left_wh[contract] if left_wh else None
+        lines.append(
+            settle_hosting(
+                rate,
+                meter,
+                energy_micro_per_mwh=_all_in(rates, prices),
+                mining_micro=divide_down(sats * prices.btc_micro, SATS_PER_BTC),
+                sats=sats,
+                beyond_it_wh=0 if left is None else max(0, meter.short_it_wh - max(0, left)),
+            )
+        )
+    return tuple(lines)
+
+
+def _all_in(rates: Rates, prices: SettlementPrices) -> int:
+    """What a MWh at the bus costs the site, micro-units: passed through to owners and tenants."""
+    return prices.energy_micro_per_mwh + rates.import_adder_micro_per_mwh
 
 
 def _leases(rates: Rates, meters: MeteredInterval) -> tuple[int, int, int]:

@@ -4,7 +4,11 @@ Energy is in watt-hours, work in whole units: GPU-seconds for leases, requests f
 hashes) for mining. Rooms before this one decide in floats; from here on nothing is a float.
 """
 
+from functools import reduce
+
 import msgspec
+
+from headrace.settlement.owners import HostedMeter, ShellMeter
 
 __all__ = ["ControlReading", "MeteredInterval", "SettlementPrices", "add_up"]
 
@@ -44,6 +48,10 @@ class MeteredInterval(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     """Energy generated for the site under each power purchase agreement."""
     import_peak_w: int
     """Highest control-interval mean import inside the interval, watts."""
+    hosted: tuple[HostedMeter, ...] = ()
+    """Meters of each hosting contract."""
+    shell: tuple[ShellMeter, ...] = ()
+    """Meters of each powered-shell tenant."""
 
 
 class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +92,8 @@ class ControlReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True,
     """Firm load not served."""
     spilled_wh: int
     """Output that could be neither used, exported nor turned down."""
+    short_s: tuple[int, ...] = ()
+    """Seconds of full stop that each allowance of the site was charged with."""
 
 
 def add_up(parts: list[MeteredInterval]) -> MeteredInterval:
@@ -112,4 +122,6 @@ def add_up(parts: list[MeteredInterval]) -> MeteredInterval:
         heat_wh=totals("heat_wh"),
         ppa_wh=totals("ppa_wh"),
         import_peak_w=max(part.import_peak_w for part in parts),
+        hosted=tuple(reduce(HostedMeter.plus, each) for each in zip(*(part.hosted for part in parts), strict=True)),
+        shell=tuple(reduce(ShellMeter.plus, each) for each in zip(*(part.shell for part in parts), strict=True)),
     )

@@ -8,7 +8,8 @@ import msgspec
 
 from headrace.core import micro
 from headrace.dispatch.site import Site
-from headrace.loads import Firmness
+from headrace.loads import Firmness, Hosting, PowerPrice, ShellTenant
+from headrace.settlement.owners import HostingRate, ShellRate
 
 __all__ = ["Rates", "rates_of"]
 
@@ -40,6 +41,12 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Pool's share of each miner class's revenue, parts per million."""
     heat_micro_per_mwh: tuple[int, ...]
     """Price of each off-take per MWh of heat."""
+    hosting: tuple[HostingRate, ...] = ()
+    """Prices of each hosting contract."""
+    host_of: tuple[int | None, ...] = ()
+    """Hosting contract of each miner class; None, or nothing at all, for the site's own."""
+    shell: tuple[ShellRate, ...] = ()
+    """Prices of each powered-shell tenant."""
 
 
 def rates_of(site: Site) -> Rates:
@@ -58,4 +65,38 @@ def rates_of(site: Site) -> Rates:
         inference_micro_per_million=tuple(micro(s.value_ccy_per_request * 1e6) for s in site.inference),
         pool_fee_ppm=tuple(micro(m.pool_fee_ratio) for m in site.miners),
         heat_micro_per_mwh=tuple(micro(h.price_ccy_per_mwh) for h in site.heat),
+        hosting=tuple(_hosting(each, site) for each in site.hosting),
+        host_of=_host_of(site),
+        shell=tuple(_shell(each) for each in site.tenants),
+    )
+
+
+def _host_of(site: Site) -> tuple[int | None, ...]:
+    """Hosting contract of each miner class; empty where nothing is hosted."""
+    host = {each.miner: i for i, each in enumerate(site.hosting)}
+    return tuple(host.get(miner.name) for miner in site.miners) if host else ()
+
+
+def _hosting(contract: Hosting, site: Site) -> HostingRate:
+    miner = next(each for each in site.miners if each.name == contract.miner)
+    return HostingRate(
+        is_fixed=contract.power_price is PowerPrice.FIXED,
+        price_micro_per_mwh=micro(contract.price_ccy_per_mwh),
+        profit_share_ppm=micro(contract.profit_share_ratio),
+        curtailment_share_ppm=micro(contract.curtailment_share_ratio),
+        credit_micro_per_mwh=micro(contract.credit_ccy_per_mwh),
+        full_w=round(miner.power_mw[-1] * 1e6),
+        guaranteed_ppm=micro(contract.guaranteed_uptime_ratio),
+        free_s=round(contract.free_curtailment_h * 3600.0),
+    )
+
+
+def _shell(tenant: ShellTenant) -> ShellRate:
+    return ShellRate(
+        is_fixed=tenant.power_price is PowerPrice.FIXED,
+        price_micro_per_mwh=micro(tenant.price_ccy_per_mwh),
+        rent_micro_per_mw_h=micro(tenant.rent_ccy_per_mw_h),
+        contracted_w=round(tenant.contracted_mw * 1e6),
+        take_or_pay_ppm=micro(tenant.take_or_pay_ratio),
+        credit_micro_per_mwh=micro(tenant.availability_credit_ccy_per_mwh),
     )

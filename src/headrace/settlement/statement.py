@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from headrace.settlement.owners import OwnerLine
+
 __all__ = ["LINES", "Statement"]
 
 LINES: Final = (
@@ -55,6 +57,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=F
     """Energy billed as sold."""
     mining_sats: int
     """Satoshis the pools pay out, net of their fees."""
+    owners: tuple[OwnerLine, ...] = ()
+    """What each hosting contract, then each powered-shell tenant, adds to the lines below."""
     energy_bought: int
     """Import at the market price; an income, still in this line, where the price is negative."""
     energy_sold: int

@@ -15,6 +15,7 @@ from headrace.dispatch.problem import Problem
 from headrace.dispatch.uses import SiteModel, UseKind
 from headrace.loads import Firmness
 from headrace.settlement.metering import ControlReading, MeteredInterval
+from headrace.sim.owner_meters import OwnerMeters
 
 __all__ = ["Campus"]
 
@@ -47,6 +48,8 @@ class Campus:
         Local calendar month of each step, shape (T,).
     start_s
         Start of the period, epoch seconds.
+    shell_mw
+        Power each powered-shell tenant asks for, shape (S, T); None without tenants.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Campus:
         ppa_ratio: NDArray[np.float64],
         months: NDArray[np.int64],
         start_s: int,
+        shell_mw: NDArray[np.float64] | None = None,
     ) -> None:
         self.stored_mwh = truth.stored_mwh
         self._model = model
@@ -75,6 +79,8 @@ class Campus:
         self._pue = np.ascontiguousarray(pue.T)
         self._demand = np.ascontiguousarray(demand_per_s.T)
         self._ppa = np.ascontiguousarray(ppa_ratio.T)
+        self._shell_mw = None if shell_mw is None or not len(shell_mw) else np.ascontiguousarray(shell_mw.T)
+        self._owners = OwnerMeters(model)
         self._months = months
         self._firm_it_mw = sum(model.firm_it_mw.tolist())
 
@@ -122,6 +128,7 @@ class Campus:
         use_it_mw = [mw / pue[u.cooling] for mw, u in zip(flows.use_mw, self._model.uses, strict=True)]
         served = 1.0 - (flows.shed_mw / bus.firm_mw if bus.firm_mw > 0.0 else 0.0)
         import_wh = self._wh(flows.import_mw)
+        shell_mw = [] if self._shell_mw is None else self._shell_mw[t].tolist()
         return ControlReading(
             meters=MeteredInterval(
                 interval_start_s=at_s,
@@ -131,9 +138,11 @@ class Campus:
                 charge_wh=self._wh(flows.charge_mw),
                 discharge_wh=self._wh(flows.discharge_mw),
                 generated_wh=tuple(self._wh(mw) for mw in flows.source_mw),
-                it_wh=self._wh(sum(use_it_mw) + served * self._firm_it_mw),
+                it_wh=self._wh(sum(use_it_mw) + served * (self._firm_it_mw + sum(shell_mw))),
                 **self._work(t, use_it_mw, served),
                 import_peak_w=import_wh * 3600 // self._step_s,
+                hosted=self._owners.hosted(bus, flows, pue),
+                shell=self._owners.shell(shell_mw, served),
             ),
             firm_wh=self._wh(bus.firm_mw - flows.shed_mw),
             use_wh=tuple(self._wh(mw) for mw in flows.use_mw),
@@ -144,6 +153,7 @@ class Campus:
             absorbed_wh=self._wh(self._absorbed_mw(pue, setpoints, bus, flows)),
             shed_wh=self._wh(flows.shed_mw),
             spilled_wh=self._wh(flows.spilled_mw),
+            short_s=self._owners.short_s(bus, flows, pue),
         )
 
     def _work(self, t: int, use_it_mw: list[float], served: float) -> dict[str, tuple[int, ...]]:

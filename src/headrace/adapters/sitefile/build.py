@@ -1,6 +1,7 @@
 """From the checked file to the records of the rooms: machines become megawatts, points become curves."""
 
 from headrace.adapters.sitefile.asics import asic_models
+from headrace.adapters.sitefile.owners import build_owners
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_energy import BatterySection
 from headrace.adapters.sitefile.schema_loads import MinerSection
@@ -39,6 +40,7 @@ def build(file: SiteFile) -> Site:
         heat=tuple(HeatOfftake(**each.model_dump()) for each in file.heat),
         desk=DeskRules(hold_s=round(file.desk.hold_min * 60), peak_hours_local=file.desk.peak_hours_local),
         usd_rate_ratio=1.0 if file.fx is None else file.fx.usd_rate_ratio,
+        **build_owners(file),
     )
 
 

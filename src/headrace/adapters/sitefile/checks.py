@@ -11,6 +11,7 @@ from headrace.adapters.sitefile.asics import asic_models
 from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
+from headrace.adapters.sitefile.owners import owner_findings
 from headrace.adapters.sitefile.period import window_of
 from headrace.adapters.sitefile.roles import feed_findings
 from headrace.adapters.sitefile.schema import SiteFile
@@ -72,6 +73,8 @@ def _named(file: SiteFile) -> list[tuple[KeyPath, str]]:
     names += [(("inference", i, "name"), each.name) for i, each in enumerate(file.inference)]
     names += [(("generator", i, "name"), each.name) for i, each in enumerate(file.generator)]
     names += [(("ppa", i, "name"), each.name) for i, each in enumerate(file.ppa)]
+    names += [(("hosting", i, "name"), each.name) for i, each in enumerate(file.hosting)]
+    names += [(("tenant", i, "name"), each.name) for i, each in enumerate(file.tenant)]
     names += [
         (("cluster", i, "lease", j, "name"), lease.name)
         for i, cluster in enumerate(file.cluster)
@@ -164,6 +167,7 @@ def _firm_load(file: SiteFile) -> Findings:
     """Load that may never be cut must fit under the connection and generation at the worst PUE."""
     pue = {plant.name: plant.worst_pue_ratio for plant in file.cooling}
     need_mw = sum(_firm_it_mw(file, cooling) * ratio for cooling, ratio in pue.items())
+    need_mw += sum(each.contracted_mw for each in file.tenant)
     generation_mw = sum(generator.capacity_mw for generator in file.generator)
     have_mw = file.connection.import_max_mw + generation_mw
     if need_mw > have_mw:
@@ -201,6 +205,7 @@ _CHECKS: Final = (
     _clusters,
     _battery,
     _fx,
+    owner_findings,
     feed_findings,
     _firm_load,
 )

@@ -44,6 +44,7 @@ def _units(file: SiteFile) -> dict[str, str]:
     units = dict(zip(ROLES, (price, price, "c", "usd", "ratio", "btc", "kg_per_mwh", price, price), strict=True))
     units |= {each.profile: "ratio" for each in file.generator if each.profile is not None}
     units |= {each.profile: "ratio" for each in file.ppa}
+    units |= {each.profile: "ratio" for each in file.tenant if each.profile is not None}
     units |= {each.demand: "per_s" for each in file.inference}
     return units
 
@@ -62,6 +63,9 @@ def _asked_roles(file: SiteFile) -> dict[str, tuple[KeyPath, str]]:
             asked[generator.profile] = (("generator", i, "profile"), "capacity factor, 0..1")
     for i, ppa in enumerate(file.ppa):
         asked[ppa.profile] = (("ppa", i, "profile"), "capacity factor, 0..1")
+    for i, tenant in enumerate(file.tenant):
+        if tenant.profile is not None:
+            asked[tenant.profile] = (("tenant", i, "profile"), "share of the contracted power, 0..1")
     for i, service in enumerate(file.inference):
         asked[service.demand] = (("inference", i, "demand"), "requests per second")
     return asked

@@ -22,6 +22,7 @@ from headrace.adapters.sitefile.schema_loads import (
     InferenceSection,
     MinerSection,
 )
+from headrace.adapters.sitefile.schema_owners import AllowanceSection, HostingSection, TenantSection
 from headrace.core import Currency
 
 __all__ = ["BY_NAME", "DECLARED", "ROLES", "DeskSection", "FxSection", "ReplaySection", "SiteFile", "SiteSection"]
@@ -138,6 +139,12 @@ class SiteFile(Section):
     """Inference services."""
     heat: tuple[HeatSection, ...] = ()
     """Heat sales."""
+    hosting: tuple[HostingSection, ...] = ()
+    """Miners run for other owners."""
+    tenant: tuple[TenantSection, ...] = ()
+    """Powered-shell tenants."""
+    allowance: tuple[AllowanceSection, ...] = ()
+    """How much of a curtailable lease may be taken away."""
     desk: DeskSection = DeskSection()
     """The desk that is the baseline."""
     fx: FxSection | None = None

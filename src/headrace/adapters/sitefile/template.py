@@ -117,6 +117,30 @@ credit_usd_per_gpu_h = 0.40
 # price_usd_per_mwh = 20.0
 # months = [11, 12, 1, 2, 3]
 
+# [[hosting]]                           # another owner's miners: its pool pays it, it pays the site
+# name = "host contract"
+# owner = "Owner Inc"
+# miner = "S21 hall"
+# power_price = "fixed"                 # or "pass-through": what energy costs the site, and the price as a fee
+# price_usd_per_mwh = 75.0
+# profit_share_ratio = 0.1              # of what mining earns above the power bill
+# guaranteed_uptime_ratio = 0.95        # of each month's hours
+# free_curtailment_h = 20.0
+# credit_usd_per_mwh = 75.0             # beyond both
+
+# [[tenant]]                            # powered shell: a hall let with its power
+# name = "hall B"
+# contracted_mw = 1.0
+# rent_usd_per_mw_h = 20.0
+# power_price = "pass-through"
+# price_usd_per_mwh = 5.0
+# take_or_pay_ratio = 0.8
+
+# [[allowance]]                         # how much of a curtailable lease may be taken away
+# load = "batch tenant"
+# hours_per_month = 20.0
+# longest_h = 4.0
+
 [desk]                                  # the baseline: how a good operator runs this site by hand
 hold_min = 30.0                         # least time a load stays off, or on
 peak_hours_local = []                   # hours (0..23) in which it keeps the monthly peak down
