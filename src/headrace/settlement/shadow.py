@@ -55,7 +55,7 @@ class OwnCharge(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int | None
     """Metered Wh, or petahashes; None for a line that follows no single quantity."""
     price_micro_per_mwh: int | None
-    """Price that makes `amount` of `quantity`, per million units, signed like the line; None if there is no one price."""
+    """Price that makes `amount` of `quantity`, per million units, signed like the line; None if there is none such."""
     amount: int
     """Smallest units; plus is owed to us."""
     is_estimated: bool

@@ -11,9 +11,11 @@ from headrace.treasury.ledger import (
     imbalance,
     trial_balance,
 )
-from headrace.treasury.post import entry_of
+from headrace.treasury.post import POSTED, entry_of
+from headrace.treasury.receivables import statement_entries
 
 __all__ = [
+    "POSTED",
     "Account",
     "Asset",
     "Entry",
@@ -23,5 +25,6 @@ __all__ = [
     "check",
     "entry_of",
     "imbalance",
+    "statement_entries",
     "trial_balance",
 ]

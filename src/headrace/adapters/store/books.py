@@ -6,19 +6,18 @@ entries are added in one transaction.
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, Row, create_engine, event, func, insert, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy import Connection, Row, Table, func, insert, select
 
+from headrace.adapters.store.connect import BUILDING, LIVE, engine_of, is_url, masked, reading, refusing, sqlite_url
 from headrace.adapters.store.schema import ENTRIES, POSTINGS, create, protect, unbalanced
 from headrace.core import BadInput, require
 from headrace.treasury import Account, Asset, Entry, EntryKind, Posting, TrialBalanceRow, check
 
-__all__ = ["read_balances", "read_entries", "write_books"]
+__all__ = ["insert_entries", "insert_rows", "read_balances", "read_entries", "write_books"]
 
 INT64_MAX: Final = 2**63 - 1
 """Largest amount a column holds: 9.2 million million units of currency, or 92,000 million bitcoin."""
@@ -27,10 +26,6 @@ _BATCH_ROWS: Final = 20_000
 
 _Values = tuple[int | str | bool, ...]
 """One row's values."""
-
-_BUILDING: Final = ("journal_mode=OFF", "synchronous=OFF", "foreign_keys=ON")
-"""A file nobody sees before it is renamed needs no protection while it grows."""
-_LIVE: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
 def write_books(target: Path | str, entries: Iterable[Entry]) -> None:
@@ -49,19 +44,23 @@ def write_books(target: Path | str, entries: Iterable[Entry]) -> None:
         If the target can't be written, its disk is full, a sequence number is taken, or an amount exceeds 64 bits;
         nothing is then written.
     """
-    if isinstance(target, str) and "://" in target:
-        with _refusing(target), _engine(target, _LIVE) as engine, engine.begin() as connection:
-            _insert(connection, entries, target)
+    if is_url(target):
+        with refusing(target), engine_of(str(target), LIVE) as engine, engine.begin() as connection:
+            create(connection)
+            insert_entries(connection, entries, masked(target))
+            protect(connection)
         return
     path = Path(target)
     working = path.with_name(f".{path.name}.partial")
     try:
-        with _refusing(str(path)):
+        with refusing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             working.unlink(missing_ok=True)
-            with _engine(_sqlite(working), _BUILDING) as engine:
+            with engine_of(sqlite_url(working), BUILDING) as engine:
                 with engine.begin() as connection:
-                    _insert(connection, entries, str(path))
+                    create(connection)
+                    insert_entries(connection, entries, str(path))
+                    protect(connection)
                 with engine.connect() as connection:
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             with working.open("rb") as file:
@@ -84,7 +83,7 @@ def read_balances(target: Path | str) -> tuple[TrialBalanceRow, ...]:
     query = select(
         POSTINGS.c.account, POSTINGS.c.asset, func.sum(POSTINGS.c.debit), func.sum(POSTINGS.c.credit)
     ).group_by(POSTINGS.c.account, POSTINGS.c.asset)
-    with _reading(target) as connection:
+    with reading(target) as connection:
         found = {(account, asset): (debit, credit) for account, asset, debit, credit in connection.execute(query)}
     return tuple(
         TrialBalanceRow(account=account, asset=asset, debit=int(turnover[0]), credit=int(turnover[1]))
@@ -108,22 +107,36 @@ def read_entries(target: Path | str) -> Iterator[Entry]:
         .order_by(ENTRIES.c.sequence, POSTINGS.c.line)
         .execution_options(yield_per=_BATCH_ROWS)
     )
-    with _reading(target) as connection:
+    with reading(target) as connection:
         for sequence, group in groupby(connection.execute(query), key=lambda row: row.sequence):
             rows = list(group)
             entry = _entry(rows)
             if entry.entry_id != rows[0].entry_id:
                 raise BadInput(
-                    f"{target} entry {sequence}",
+                    f"{masked(target)} entry {sequence}",
                     "the entry is not what was booked: its id does not fit",
                     "Restore the books from a copy, or write them again from the journal",
                 )
             yield entry
 
 
-def _insert(connection: Connection, entries: Iterable[Entry], where: str) -> None:
-    """Insert in batches, each entry checked alone and all of them again by the database."""
-    create(connection)
+def insert_entries(connection: Connection, entries: Iterable[Entry], where: str) -> None:
+    """Insert in batches, each entry checked alone and all of them again by the database.
+
+    Parameters
+    ----------
+    connection
+        To books whose tables are there, inside the transaction of everything that belongs together.
+    entries
+        In order of their sequence; read once.
+    where
+        Name of the books for messages.
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If an amount exceeds 64 bits.
+    """
     entry_rows: list[_Values] = []
     posting_rows: list[_Values] = []
     first_sequence: int | None = None
@@ -139,20 +152,24 @@ def _insert(connection: Connection, entries: Iterable[Entry], where: str) -> Non
     if first_sequence is not None:
         off = connection.execute(unbalanced(first_sequence)).first()
         require(off is None, f"the stored entry must balance, was off: {off}")
-    protect(connection)
 
 
 def _flush(connection: Connection, entry_rows: list[_Values], posting_rows: list[_Values]) -> None:
     for table, rows in ((ENTRIES, entry_rows), (POSTINGS, posting_rows)):
-        compiled = insert(table).compile(dialect=connection.dialect)
-        if not rows:
-            continue
-        if compiled.positional:  # straight to the driver: a third of the time of naming every value
-            connection.exec_driver_sql(str(compiled), rows)
-        else:
-            names = table.columns.keys()
-            connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        insert_rows(connection, table, rows)
         rows.clear()
+
+
+def insert_rows(connection: Connection, table: Table, rows: list[_Values]) -> None:
+    """Insert rows whose values follow the table's columns."""
+    if not rows:
+        return
+    compiled = insert(table).compile(dialect=connection.dialect)
+    if compiled.positional:  # straight to the driver: a third of the time of naming every value
+        connection.exec_driver_sql(str(compiled), rows)
+    else:
+        names = table.columns.keys()
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _entry_row(entry: Entry) -> _Values:
@@ -196,61 +213,3 @@ def _entry(rows: list[Row[Any]]) -> Entry:
             if row.account is not None
         ),
     )
-
-
-def _sqlite(path: Path) -> URL:
-    return URL.create("sqlite", database=str(path))
-
-
-@contextmanager
-def _engine(url: str | URL, pragmas: tuple[str, ...]) -> Iterator[Engine]:
-    """An engine whose SQLite connections run `pragmas` first; its connections are closed at the end."""
-    engine = create_engine(url)
-
-    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  each driver has its own connection type
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", prepare)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _reading(target: Path | str) -> Iterator[Connection]:
-    is_url = isinstance(target, str) and "://" in target
-    if not is_url and not Path(target).is_file():
-        raise BadInput(str(target), "there are no books here", "Name the books of a run, or write them first")
-    url = str(target) if is_url else _sqlite(Path(target))
-    with _refusing(str(target)), _engine(url, ()) as engine, engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def _refusing(where: str) -> Iterator[None]:
-    """Turn what the database or the disk refuses into the one error a person reads."""
-    try:
-        yield
-    except IntegrityError as error:
-        raise BadInput(
-            where, f"entries are already booked: {error.orig}", "Books are never rewritten: add new ones"
-        ) from error
-    except DBAPIError as error:
-        raise BadInput(
-            where, f"the books can't be read or written: {error.orig}", "Free space on that disk or name other books"
-        ) from error
-    except (ArgumentError, ModuleNotFoundError) as error:
-        raise BadInput(
-            where, f"no such database: {error}", "Name a file, or a URL whose driver is installed"
-        ) from error
-    except OSError as error:
-        is_blocked = isinstance(error, FileExistsError)
-        reason = f"{error.filename} is a file, not a folder" if is_blocked else error.strerror or str(error)
-        raise BadInput(
-            where,
-            f"can't be written: {reason}",
-            "Free space on that disk or name a folder you may write to, then run again",
-        ) from error

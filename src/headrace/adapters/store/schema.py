@@ -1,7 +1,8 @@
 """Tables of the books, and what keeps them append-only.
 
-Amounts are 64-bit integers in the asset's smallest unit. On SQLite, triggers refuse to change, delete or replace a row.
-On another server the same is a matter of rights: grant the role that books INSERT and SELECT, nothing else.
+Amounts are 64-bit integers in the asset's smallest unit. Triggers refuse to change, delete or replace a row, on SQLite
+and on PostgreSQL, where they also refuse to empty a table. Whoever owns the tables can drop a trigger: on a server, let
+one role make the tables and grant INSERT and SELECT, nothing else, to the role that books.
 """
 
 from typing import Final
@@ -18,12 +19,14 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    UniqueConstraint,
     func,
+    inspect,
     select,
     text,
 )
 
-__all__ = ["ENTRIES", "POSTINGS", "create", "protect", "unbalanced"]
+__all__ = ["ENTRIES", "POSTINGS", "STATEMENTS", "STATEMENT_ROWS", "create", "protect", "unbalanced"]
 
 _METADATA: Final = MetaData()
 
@@ -53,6 +56,51 @@ POSTINGS: Final = Table(
 )
 """Postings of each entry, numbered from 0 in its own order."""
 
+STATEMENTS: Final = Table(
+    "statements",
+    _METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("counterparty", Text, nullable=False),
+    Column("statement_id", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("start_s", BigInteger, nullable=False),
+    Column("end_s", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("is_footed", Boolean, nullable=False),
+    Column("first_sequence", BigInteger),
+    Column("last_sequence", BigInteger),
+)
+"""One row per statement booked, in the order of booking, with the entries it made; none where it changed nothing."""
+
+STATEMENT_ROWS: Final = Table(
+    "statement_rows",
+    _METADATA,
+    Column("number", ForeignKey(STATEMENTS.c.number), primary_key=True, autoincrement=False),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("start_s", BigInteger, nullable=False),
+    Column("end_s", BigInteger, nullable=False),
+    Column("charge", Text, nullable=False),
+    Column("line", Text),
+    Column("quantity", BigInteger),
+    Column("price_micro_per_mwh", BigInteger),
+    Column("amount", BigInteger, nullable=False),
+    Column("reference", Text, nullable=False),
+    UniqueConstraint("number", "start_s", "charge", "reference", name="row_once"),
+    sqlite_with_rowid=False,
+)
+"""What each of them bills, by the line in its file; amounts are plus where owed to us."""
+
+_KEYS: Final = {
+    "entries": ("sequence",),
+    "postings": ("sequence", "line"),
+    "statements": ("number",),
+    "statement_rows": ("number", "row"),
+}
+"""Append-only tables and what tells their rows apart."""
+
 _VIEWS: Final = {
     "balances": "SELECT account, asset, SUM(debit) AS debit, SUM(credit) AS credit, SUM(debit) - SUM(credit) AS balance"
     " FROM postings GROUP BY account, asset",
@@ -60,7 +108,7 @@ _VIEWS: Final = {
     " FROM postings GROUP BY sequence, asset HAVING SUM(debit) <> SUM(credit)",
 }
 
-_REFUSAL: Final = "SELECT RAISE(ABORT, 'the books are append-only: correct an entry by another entry')"
+_REFUSAL: Final = "the books are append-only: correct an entry by another entry"
 
 
 def create(connection: Connection) -> None:
@@ -69,29 +117,48 @@ def create(connection: Connection) -> None:
 
 
 def protect(connection: Connection) -> None:
-    """Make the views that people read and, on SQLite, the triggers; those that are there stay."""
-    is_sqlite = connection.dialect.name == "sqlite"
+    """Make the views that people read and the triggers that keep the books; those that are there stay."""
+    views = set(inspect(connection).get_view_names())
     for name, query in _VIEWS.items():
-        verb = "CREATE VIEW IF NOT EXISTS" if is_sqlite else "CREATE OR REPLACE VIEW"
-        connection.execute(text(f"{verb} {name} AS {query}"))
-    if not is_sqlite:
-        return
-    for table, key in (
-        ("entries", "sequence = NEW.sequence"),
-        ("postings", "sequence = NEW.sequence AND line = NEW.line"),
-    ):
-        for event, condition in (
-            ("UPDATE", ""),
-            ("DELETE", ""),
-            (
-                "INSERT",
-                f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key})",
-            ),  # INSERT OR REPLACE deletes without a trigger
-        ):
+        if name not in views:
+            connection.execute(text(f"CREATE VIEW {name} AS {query}"))
+    match connection.dialect.name:
+        case "sqlite":
+            _protect_sqlite(connection)
+        case "postgresql":
+            _protect_postgresql(connection)
+
+
+def _protect_sqlite(connection: Connection) -> None:
+    for table, columns in _KEYS.items():
+        key = " AND ".join(f"{column} = NEW.{column}" for column in columns)
+        replaced = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key})"  # INSERT OR REPLACE deletes without a trigger
+        for event, condition in (("UPDATE", ""), ("DELETE", ""), ("INSERT", replaced)):
             connection.execute(
                 text(
                     f"CREATE TRIGGER IF NOT EXISTS {table}_refuse_{event.lower()} BEFORE {event} ON {table} {condition}"
-                    f" BEGIN {_REFUSAL}; END"
+                    f" BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+                )
+            )
+
+
+def _protect_postgresql(connection: Connection) -> None:
+    """Make the triggers where they are missing: only the tables' owner can, and the role that books need not be it."""
+    there = text("SELECT count(*) FROM pg_trigger WHERE tgname = :name AND tgrelid = to_regclass(:table)")
+    for table in _KEYS:
+        if connection.scalar(there, {"name": f"{table}_refuse_change", "table": table}):
+            continue
+        connection.execute(
+            text(
+                f"CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+                f" $$ BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$"
+            )
+        )
+        for name, event in (("change", "UPDATE OR DELETE"), ("truncate", "TRUNCATE")):
+            connection.execute(
+                text(
+                    f"CREATE TRIGGER {table}_refuse_{name} BEFORE {event} ON {table}"
+                    " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
                 )
             )
 
