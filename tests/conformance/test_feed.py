@@ -1,6 +1,7 @@
 """What every `Feed` owes its callers, whatever it reads from."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 
 from headrace.adapters.feeds.catalogue import catalogue
 from headrace.adapters.feeds.declaration import FeedDeclaration, Publication
+from headrace.adapters.feeds.live.feed import LiveFeed
 from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.feeds.sample import SAMPLE_ROLES, SAMPLE_TIME_ZONE, SAMPLE_WINDOW
-from headrace.core import BadInput, Interval
+from headrace.core import BadInput, Interval, iso
 from headrace.energy import Feed
+from live_replies import Operator
 
 DATA = Path(os.environ.get("HEADRACE_DATA", Path(__file__).resolve().parents[2] / ".." / "shared" / "data"))
 
@@ -48,12 +51,40 @@ def _folder(name: str) -> Case:
 FROM_FOLDER = sorted(
     name for name, fields in catalogue().items() if not fields.files[0].startswith(("sample:", "fetched/"))
 )
+LIVE = ("caiso.real_time.np15", "entsoe.day_ahead.fr", "ercot.real_time.hb_south", "ercot.day_ahead.hb_south")
+LIVE += ("nyiso.real_time.west", "nyiso.day_ahead.west")
 
 
-@pytest.fixture(params=["csv", *(f"sample:{role}" for role in SAMPLE_ROLES), *(f"folder:{n}" for n in FROM_FOLDER)])
+def _live(name: str) -> Case:
+    """An operator that answers in its own format, over the autumn day of either continent, with three values lost."""
+    now = datetime(2024, 11, 12, 15, tzinfo=UTC)
+    starts_s = np.arange(1_729_000_000 // 3600 * 3600, int(now.timestamp()) + 172_800, _step_s(name), dtype=np.int64)
+    values = 20.0 + (starts_s // 3600) % 50
+    values[np.isin(starts_s // 3600 % 97, (5, 6, 41))] = np.nan
+    window = Interval(start=datetime(2024, 10, 20, 5, tzinfo=UTC), end=datetime(2024, 11, 12, tzinfo=UTC))
+    return LiveFeed({name: name}, Operator(name, starts_s, values), lambda: now), name, window
+
+
+def _step_s(name: str) -> int:
+    return catalogue()[name].step_s
+
+
+CASES = ["csv", *(f"sample:{role}" for role in SAMPLE_ROLES), *(f"folder:{n}" for n in FROM_FOLDER)]
+CASES += [f"live:{name}" for name in LIVE]
+
+
+@pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     kind, _, name = request.param.partition(":")
-    return _csv(tmp_path) if kind == "csv" else _sample(name) if kind == "sample" else _folder(name)
+    match kind:
+        case "csv":
+            return _csv(tmp_path)
+        case "sample":
+            return _sample(name)
+        case "live":
+            return _live(name)
+        case _:
+            return _folder(name)
 
 
 def test_answer_covers_the_window_on_its_own_grid(case: Case) -> None:
@@ -105,7 +136,19 @@ def test_span_tells_what_is_on_record(case: Case) -> None:
         feed.series(name, Interval(start=span.end + timedelta(days=400), end=span.end + timedelta(days=401)))
 
 
-def test_an_undeclared_role_is_refused_with_those_declared() -> None:
-    feed, _, window = _sample("real_time")
-    with pytest.raises(BadInput, match=r"declared: bitcoin_price, block_reward, .*real_time"):
+def test_a_live_feed_and_its_record_are_the_same_series(tmp_path: Path) -> None:
+    feed, name, window = _live("ercot.real_time.hb_south")
+    live = feed.series(name, window)
+    rows = "\n".join(f"{iso(live.start_s + i * 900)},{v}" for i, v in enumerate(live.values) if not np.isnan(v))
+    (tmp_path / "own.csv").write_text(f"interval_start,price\n{rows}\n")
+    declaration = FeedDeclaration(files=("own.csv",), columns=("price",), unit=live.unit, step_min=15)
+    record = RecordedFeed(tmp_path, {name: declaration}, "America/Chicago").series(name, window)
+    np.testing.assert_array_equal(record.values, live.values)
+    np.testing.assert_array_equal(record.known_s, live.known_s)
+
+
+@pytest.mark.parametrize("make", [lambda: _sample("real_time"), lambda: _live("ercot.real_time.hb_south")])
+def test_an_undeclared_role_is_refused_with_those_declared(make: Callable[[], Case]) -> None:
+    feed, role, window = make()
+    with pytest.raises(BadInput, match=rf"declared: .*{role}"):
         feed.series("realtime", window)
