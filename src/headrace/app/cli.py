@@ -21,6 +21,8 @@ __all__ = ["app", "main"]
 app = App(name="headrace", help="Decides where each megawatt of a flexible compute campus goes.", version=__version__)
 bench = App(name="bench", help="Ratios against named peers, measured in one run.")
 app.command(bench)
+books = App(name="books", help="Double-entry books: statements imported and explained, balances.")
+app.command(books)
 recorded = App(name="data", help="What a data folder holds, and what operators have to add to it.")
 app.command(recorded)
 
@@ -163,6 +165,45 @@ def doctor(*, data: Data = None, json: Json = False) -> None:
     from headrace.app.data_verbs import run_doctor
 
     run_doctor(data=data, as_json=json)
+
+
+Declared = Annotated[Path, Parameter(name="--declaration", help="How the sender's statements read (TOML).")]
+Books = Annotated[str, Parameter(name="--books", help="Folder of a finished replay, SQLite file, or database URL.")]
+StatementFile = Annotated[Path, Parameter(help="Statement of a supplier, market, pool or bank (CSV).")]
+
+
+@books.command(name="import")
+def books_import(file: StatementFile, /, *, declaration: Declared, books: Books, json: Json = False) -> None:
+    """Book a statement: only what it changes, all of it or nothing, and once."""
+    from headrace.app.statement_verbs import run_import
+
+    run_import(file, declaration=declaration, books=books, as_json=json)
+
+
+@books.command(name="reconcile")
+def books_reconcile(file: StatementFile, /, *, declaration: Declared, out: Finished = None, json: Json = False) -> None:
+    """Explain how a statement differs from what a finished replay settled itself; nothing is booked."""
+    from headrace.app.folders import replay_folder
+    from headrace.app.statement_verbs import run_reconcile
+
+    run_reconcile(file, declaration=declaration, out=replay_folder(out), as_json=json)
+
+
+@books.command(name="show")
+def books_show(*, books: Books, json: Json = False) -> None:
+    """Print the trial balance and the statements that are booked."""
+    from headrace.app.statement_verbs import run_show
+
+    run_show(books=books, as_json=json)
+
+
+@books.command(name="copy")
+def books_copy(*, books: Books, out: Finished = None, json: Json = False) -> None:
+    """Put the books of a finished replay into an empty database."""
+    from headrace.app.folders import replay_folder
+    from headrace.app.statement_verbs import run_copy
+
+    run_copy(out=replay_folder(out), books=books, as_json=json)
 
 
 @bench.command(name="dispatch")
