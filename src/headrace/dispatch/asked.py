@@ -7,6 +7,7 @@ import msgspec
 from headrace.dispatch.allowance import StockState
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import Outlook
+from headrace.energy.plant import UnitState
 
 if TYPE_CHECKING:
     from headrace.dispatch.policies.proposal import Memory
@@ -31,6 +32,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What is used of each allowance of the site, in the order of `stocks_of`."""
     by_hand: bool
     """Asked by a rule of thumb, which sees only what binds today and no forecast of charges."""
+    units: tuple[UnitState, ...] = ()
+    """What each unit of the plant is doing; empty with hindsight."""
 
 
 def hindsight(inputs: Inputs, outlook: Outlook) -> Asked:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from headrace.core import content_id
 from headrace.dispatch.outlook import Outlook
+from headrace.dispatch.plant_feeders import clip_to_feeders, feeder_of_uses
 from headrace.dispatch.problem import Peak, Problem
 from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel
@@ -78,7 +79,10 @@ def problem_of(
         end_value_ccy_per_mwh=end_value_ccy_per_mwh,
         peak=peak,
     )
-    return problem if terms is None else _under(problem, terms)
+    if terms is None:
+        return problem
+    problem = _under(problem, terms)
+    return _behind_feeders(model, problem) if len(terms.feeder_room_mw) else problem
 
 
 def _under(problem: Problem, terms: Terms) -> Problem:
@@ -98,8 +102,24 @@ def _under(problem: Problem, terms: Terms) -> Problem:
         firm_mw=problem.firm_mw + terms.firm_mw + stays_mw.sum(axis=0),
         use_value_ccy_per_mwh=problem.use_value_ccy_per_mwh + terms.use_adder_ccy_per_mwh,
         use_max_mw=width_mw - stays_mw,
+        source_cost_ccy_per_mwh=problem.source_cost_ccy_per_mwh + terms.source_adder_ccy_per_mwh,
         source_min_mw=np.minimum(np.maximum(problem.source_min_mw, terms.source_min_mw), source_max_mw),
         source_max_mw=source_max_mw,
+        terms=msgspec.structs.replace(terms, use_min_mw=stays_mw),
+    )
+
+
+def _behind_feeders(model: SiteModel, problem: Problem) -> Problem:
+    """The same problem with no use wider than its feeder leaves it; what stays on comes first."""
+    terms = problem.terms
+    assert terms is not None
+    feeder_of, worth = feeder_of_uses(model), problem.use_value_ccy_per_mwh
+    stays_mw = clip_to_feeders(terms.use_min_mw, worth, terms.feeder_room_mw, feeder_of)
+    room_mw = terms.feeder_room_mw - [stays_mw[feeder_of == f].sum(axis=0) for f in range(len(terms.feeder_room_mw))]
+    return msgspec.structs.replace(
+        problem,
+        firm_mw=problem.firm_mw - (terms.use_min_mw - stays_mw).sum(axis=0),
+        use_max_mw=clip_to_feeders(problem.use_max_mw, worth, room_mw, feeder_of),
         terms=msgspec.structs.replace(terms, use_min_mw=stays_mw),
     )
 

@@ -67,6 +67,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     peak: Peak | None
     terms: Terms | None = None
     """What contracts, tariffs, plant and sold reserve changed, already inside the arrays above; None for nothing."""
+    unit_is_on: NDArray[np.bool_] | None = None
+    """Which units burn fuel, shape (U, T), already inside the sources' limits; None where nobody committed them."""
 
     @property
     def steps(self) -> int:

@@ -36,9 +36,17 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Output each source may not go below, beside its own, shape (M, T)."""
     source_max_mw: Floats
     """Cap on each source beside what is available, shape (M, T); inf for none."""
+    source_adder_ccy_per_mwh: Floats
+    """Added to the cost of each source, shape (M, T): fuel."""
+    feeder_room_mw: Floats
+    """What each feeder leaves above its firm load, shape (F, T)."""
+    feeder_shed_mw: Floats
+    """Firm load above each feeder's limit, already taken off `firm_mw`, shape (F, T)."""
 
 
-def neutral(*, steps: int, uses: int, sources: int, import_max_mw: float, export_max_mw: float) -> Terms:
+def neutral(
+    *, steps: int, uses: int, sources: int, import_max_mw: float, export_max_mw: float, feeders: int = 0
+) -> Terms:
     """Terms that change nothing."""
     return Terms(
         import_adder_ccy_per_mwh=np.zeros(steps),
@@ -51,4 +59,7 @@ def neutral(*, steps: int, uses: int, sources: int, import_max_mw: float, export
         use_max_mw=np.full((uses, steps), np.inf),
         source_min_mw=np.zeros((sources, steps)),
         source_max_mw=np.full((sources, steps), np.inf),
+        source_adder_ccy_per_mwh=np.zeros((sources, steps)),
+        feeder_room_mw=np.full((feeders, steps), np.inf),
+        feeder_shed_mw=np.zeros((feeders, steps)),
     )
