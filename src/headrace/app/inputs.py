@@ -10,6 +10,7 @@ from headrace.core import BadInput, Interval, iso
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.site import Site
 from headrace.energy import Series
+from headrace.engine.position import uses_hub, uses_hub_day_ahead
 from headrace.loads.cooling import is_flat
 
 __all__ = ["check_period", "further_roles", "read_inputs", "read_series"]
@@ -94,6 +95,10 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
 def further_roles(site: Site) -> dict[str, str]:
     """Roles that contracts, tariffs and reserves need, each with its entry of `PLAUSIBLE`."""
     roles: dict[str, str] = {}
+    if uses_hub(site):
+        roles["hub_real_time"] = "hub_real_time"
+    if uses_hub_day_ahead(site):
+        roles["hub_day_ahead"] = "hub_day_ahead"
     return roles
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from headrace.core import Currency
-from headrace.engine.results import LINES
+from headrace.engine.results import LINES, POSITION_MICRO
 
 __all__ = ["inward", "inward_frame", "outward", "outward_frame"]
 
@@ -31,7 +31,7 @@ def outward_frame(frame: pl.DataFrame, currency: Currency) -> pl.DataFrame:
     """A run's intervals or settlements with the unit and the currency in each money column's name."""
     code = currency.lower()
     per_mwh = {name: f"{name}_{code}_per_mwh" for name in frame.columns if name in PRICES or name.startswith("worth:")}
-    micro = {name: f"{name}_{code}_micro" for name in frame.columns if name in LINES}
+    micro = {name: f"{name}_{code}_micro" for name in frame.columns if name in LINES + POSITION_MICRO}
     return frame.rename(per_mwh | micro)
 
 

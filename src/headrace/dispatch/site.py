@@ -3,7 +3,9 @@
 import msgspec
 
 from headrace.core import Currency
-from headrace.energy import Battery, Connection, Generator, Market, Ppa, Tariff
+from headrace.energy import Battery, CashTerms, Connection, Contract, Generator, Market, Ppa, Tariff
+from headrace.energy.reserves import Reserve
+from headrace.energy.plant import Plant
 from headrace.loads import (
     AiLease,
     Allowance,
@@ -55,3 +57,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     hosting: tuple[Hosting, ...] = ()
     tenants: tuple[ShellTenant, ...] = ()
     allowances: tuple[Allowance, ...] = ()
+    plant: Plant | None = None
+    reserves: tuple[Reserve, ...] = ()
+    contracts: tuple[Contract, ...] = ()
+    cash: CashTerms | None = None
+    """Terms of payment; None where the site file says nothing of cash."""

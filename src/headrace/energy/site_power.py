@@ -91,3 +91,5 @@ class Ppa(msgspec.Struct, frozen=True, kw_only=True):
     """Price paid for every MWh generated."""
     profile: str
     """Feed role of the plant's capacity factor (0..1)."""
+    at_hub: bool = False
+    """Settles against the hub's real-time price: the difference to the site's own is told as basis."""

@@ -27,6 +27,8 @@ class LocalCalendar(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Start of the local month, epoch seconds."""
     month_end_s: NDArray[np.int64]
     """End of the local month, epoch seconds."""
+    weekday: NDArray[np.int64]
+    """Day of the week, 0 for Monday."""
 
 
 def local_calendar(window: Interval, step_s: int, time_zone: str) -> LocalCalendar:
@@ -50,6 +52,7 @@ def local_calendar(window: Interval, step_s: int, time_zone: str) -> LocalCalend
                 epoch_s(day_end),
                 epoch_s(first),
                 epoch_s(month_end),
+                local.weekday(),
             )
         )
     table = np.array(rows, np.int64)[which]
@@ -60,4 +63,5 @@ def local_calendar(window: Interval, step_s: int, time_zone: str) -> LocalCalend
         day_end_s=table[:, 3],
         month_start_s=table[:, 4],
         month_end_s=table[:, 5],
+        weekday=table[:, 6],
     )

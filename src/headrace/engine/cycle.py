@@ -5,13 +5,15 @@ from typing import Protocol
 import msgspec
 
 from headrace.control.decide import decide
-from headrace.control.setpoints import Mode, Setpoints
+from headrace.control.reserve import hold_reserve, obligations
+from headrace.control.setpoints import Mode, Obligation, Setpoints
 from headrace.dispatch.allowance import StockState, advance
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Memory, Policy, Proposal, Sight
 from headrace.dispatch.uses import SiteModel
 from headrace.settlement import Rates, SettlementPrices, Statement, close
 from headrace.settlement.metering import ControlReading, MeteredInterval, add_up
+from headrace.settlement.reserve import ReserveMeter, before_of, meter_reserve, with_reserve
 
 __all__ = ["CycleRecord", "Devices", "State", "step"]
 
@@ -39,6 +41,8 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """What narrowed the proposal; `control.decide` makes the setpoints from it again."""
     reading: ControlReading
     """What the meters said."""
+    reserve: tuple[ReserveMeter, ...] = ()
+    """What became of each reserve sold."""
     statement: Statement | None = None
     """The settlement interval that this cycle completes."""
 
@@ -62,8 +66,14 @@ class State(msgspec.Struct, kw_only=True):
     """What is used of each allowance of the site."""
     hosted_short_wh: tuple[int, ...] = ()
     """IT energy short of each hosting contract in that month, in settled intervals."""
+    taken_wh: int = 0
+    """Import of that month, in settled intervals."""
     pending: list[MeteredInterval] = msgspec.field(default_factory=list)
     """Control intervals of the settlement interval that runs."""
+    pending_reserve: list[ReserveMeter] = msgspec.field(default_factory=list)
+    """Reserve of those."""
+    uncalled: ControlReading | None = None
+    """The last interval without a call of reserve: what a call is measured from."""
 
     def stocks_in(self, month_count: int) -> tuple[StockState, ...]:
         """What is used of each allowance when an interval of this local month begins."""
@@ -76,7 +86,7 @@ class State(msgspec.Struct, kw_only=True):
         if month_count != self.month_count:
             self.stocks = self.stocks_in(month_count)
             self.month_count, self.peak_w, self.settled_peak_w = month_count, 0, 0
-            self.hosted_short_wh = ()
+            self.hosted_short_wh, self.taken_wh = (), 0
         self.stored_mwh = record.reading.stored_mwh
         if record.proposal is not None:
             self.last = record.proposal
@@ -89,10 +99,15 @@ class State(msgspec.Struct, kw_only=True):
                 for state, seconds in zip(before, short_s, strict=True)
             )
         self.peak_w = max(self.peak_w, meters.import_peak_w)
+        if not any(line.called_wh for line in record.reserve):
+            self.uncalled = record.reading
         if record.statement is None:
             self.pending.append(meters)
+            self.pending_reserve += record.reserve
         else:
+            self.pending_reserve = []
             self.hosted_short_wh = _hosted_short(self.hosted_short_wh, [*self.pending, meters])
+            self.taken_wh += record.statement.import_wh
             self.pending = []
             self.settled_peak_w = self.peak_w
 
@@ -136,7 +151,17 @@ def step(
     """
     answer = policy.propose(model, sight)
     setpoints = decide(model, answer, state.last)
+    owed: tuple[Obligation, ...] = ()
+    before = None
+    if model.site.reserves:
+        book = ((answer.memory if isinstance(answer, Proposal) else None) or state.memory).reserve
+        before = None if state.uncalled is None else before_of(state.uncalled)
+        owed = obligations(model, book, sight.inputs, sight.now_s)
+        setpoints = hold_reserve(
+            model, setpoints, owed, book=book, before=before, stored_mwh=sight.stored_mwh, now_s=sight.now_s
+        )
     reading = devices.apply(setpoints, sight.now_s)
+    reserve = meter_reserve(model.site, owed, reading, before) if owed else ()
     statement = None
     if prices is not None:
         is_same_month = month_count == state.month_count
@@ -146,7 +171,10 @@ def step(
             prices,
             peak_before_w=state.settled_peak_w if is_same_month else 0,
             hosted_left_wh=_hosted_left(rates, state.hosted_short_wh if is_same_month else (), month_s),
+            taken_before_wh=state.taken_wh if is_same_month else 0,
         )
+        if state.pending_reserve or reserve:
+            statement = with_reserve(statement, [*state.pending_reserve, *reserve])
     return CycleRecord(
         at_s=sight.now_s,
         proposal=answer if isinstance(answer, Proposal) else None,
@@ -154,6 +182,7 @@ def step(
         mode=Mode.SHED if reading.shed_wh else setpoints.mode,
         reasons=setpoints.reasons,
         reading=reading,
+        reserve=reserve,
         statement=statement,
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from headrace.core import MICRO
 from headrace.dispatch.uses import SiteModel
 from headrace.engine.cycle import CycleRecord
-from headrace.engine.results import LINES, PolicyRun
+from headrace.engine.results import LINES, POSITION_MICRO, POSITION_WH, PolicyRun
 from headrace.engine.truth import Truth
 from headrace.settlement import Statement
 
@@ -51,7 +51,7 @@ def policy_run(
 
 def statements_of(run: PolicyRun) -> Iterator[Statement]:
     """The statements behind a run's settlements, in order: what the books are posted from."""
-    for row in run.settlements.iter_rows(named=True):
+    for row in run.settlements.drop(POSITION_WH + POSITION_MICRO, strict=False).iter_rows(named=True):
         yield Statement(interval_start_s=int(row.pop("interval_start").timestamp()), **row)
 
 
@@ -124,4 +124,7 @@ def _settlements(records: list[CycleRecord]) -> pl.DataFrame:
     }
     for name in LINES:
         columns[name] = [getattr(s, name) for s in statements]
+    if statements and statements[0].position is not None:
+        for name in POSITION_WH + POSITION_MICRO:
+            columns[name] = [getattr(s.position, name) for s in statements]
     return pl.DataFrame(columns)

@@ -132,7 +132,7 @@ def _cycles(
             memory=state.memory,
             stocks=state.stocks_in(month_count) or no_stocks,
         )
-        prices = truth.prices(t) if settles[t] else None
+        prices = truth.prices(t, first=t - len(state.pending)) if settles[t] else None
         record = step(
             model,
             rates,

@@ -12,10 +12,11 @@
     shed_mw, spilled_mw                                                   firm load not served; output lost
 
 `PolicyRun.settlements`, a row per settlement interval: interval_start, duration_s, import_wh, export_wh, is_estimated,
-mining_sats, and one integer column per statement line (see `LINES`), micro-units, revenue plus, cost minus.
+mining_sats, and one integer column per statement line (see `LINES`), micro-units, revenue plus, cost minus. A site with
+supply contracts has besides what became of their volume (`POSITION_WH`, Wh) and its worth (`POSITION_MICRO`).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import polars as pl
@@ -24,7 +25,13 @@ from headrace.core import Interval
 from headrace.dispatch.site import Site
 from headrace.settlement import LINES
 
-__all__ = ["LINES", "DataGap", "PolicyRun", "ReplayResult"]
+__all__ = ["LINES", "POSITION_MICRO", "POSITION_WH", "DataGap", "PolicyRun", "ReplayResult"]
+
+POSITION_WH: Final = ("scheduled_wh", "sold_back_wh", "lost_wh", "spot_wh")
+"""Energy columns of `settlement.Position`."""
+
+POSITION_MICRO: Final = ("scheduled_at_market", "scheduled_cost", "sold_back", "sold_back_cost")
+"""Money columns of `settlement.Position`, micro-units."""
 
 
 class DataGap(msgspec.Struct, frozen=True, kw_only=True):

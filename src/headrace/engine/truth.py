@@ -19,6 +19,7 @@ from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.engine.calendar import LocalCalendar, local_calendar
+from headrace.engine.position import PositionTruth, position_truth
 from headrace.engine.results import DataGap
 from headrace.loads.hashprice import hashprice_usd_per_phs_day
 from headrace.settlement import SettlementPrices
@@ -64,14 +65,18 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     network: Network
 
-    def prices(self, step: int) -> SettlementPrices:
-        """What the settlement interval that ends with control step `step` is settled at."""
+    position: PositionTruth | None = None
+    """Volumes and prices of the supply contracts; None without any."""
+
+    def prices(self, step: int, *, first: int) -> SettlementPrices:
+        """What the settlement interval that holds control steps `first` to `step` is settled at."""
         return SettlementPrices(
             energy_micro_per_mwh=micro(float(self.outlook.price_ccy_per_mwh[step])),
             is_estimated=bool(self.is_estimated[step]),
             block_reward_sats=round(float(self.network.reward_btc[step]) * SATS_PER_BTC),
             difficulty=max(1, round(float(self.network.difficulty[step]))),
             btc_micro=micro(float(self.network.btc_ccy[step])),
+            position=None if self.position is None else self.position.facts(first, step),
         )
 
 
@@ -125,6 +130,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
         carbon_kg_per_mwh=None if inputs.carbon is None else inputs.carbon.onto(starts_s),
         shell_mw=shell_mw(site, hindsight(inputs, outlook)),
         median_price_ccy_per_mwh=median,
+        position=position_truth(site, inputs, calendar, price, gaps=gaps, window=window),
         gaps=tuple(gaps),
         network=network,
     )

@@ -21,6 +21,7 @@ from typing import Final
 from headrace.core import SATS_PER_BTC, divide_down, divide_nearest, divide_up
 from headrace.settlement.metering import MeteredInterval, SettlementPrices
 from headrace.settlement.owners import OwnerLine, settle_hosting, settle_shell
+from headrace.settlement.position import NO_POSITION, PositionLines, settle_position
 from headrace.settlement.rates import Rates
 from headrace.settlement.statement import Statement
 
@@ -42,6 +43,7 @@ def close(
     *,
     peak_before_w: int,
     hosted_left_wh: tuple[int | None, ...] = (),
+    taken_before_wh: int = 0,
 ) -> Statement:
     """Settle one interval.
 
@@ -57,6 +59,8 @@ def close(
         Highest control-interval import of the local month before this interval, W.
     hosted_left_wh
         What is left of each hosting contract's allowance for the local month, IT Wh; None where nothing is guaranteed.
+    taken_before_wh
+        Import of the local month before this interval.
     """
     market = prices.energy_micro_per_mwh
     firm, curtailable, credits_owed = _leases(rates, meters)
@@ -69,6 +73,7 @@ def close(
         settle_shell(rate, meter, energy_micro_per_mwh=_all_in(rates, prices), duration_s=meters.duration_s)
         for rate, meter in zip(rates.shell, meters.shell, strict=True)
     )
+    bought = _position(rates, meters, prices, taken_before_wh)
     return Statement(
         interval_start_s=meters.interval_start_s,
         duration_s=meters.duration_s,
@@ -104,12 +109,33 @@ def close(
         hosting=sum(each.power + each.further for each in hosts),
         hosting_payouts=-sum(each.credits for each in hosts),
         shell=sum(each.power + each.further - each.credits for each in tenants),
+        day_ahead=bought.day_ahead,
+        hedge=bought.hedge,
+        basis=bought.basis,
+        supply_fees=bought.supply_fees,
+        position=bought.position,
     )
 
 
 def expected_sats(work_ph: int, *, block_reward_sats: int, difficulty: int) -> int:
     """Expected reward of `work_ph` petahashes, satoshis, rounded down."""
     return divide_down(work_ph * HASHES_PER_PH * block_reward_sats, difficulty * HASHES_PER_DIFFICULTY)
+
+
+def _position(rates: Rates, meters: MeteredInterval, prices: SettlementPrices, taken_before_wh: int) -> PositionLines:
+    """What the supply contracts add."""
+    if rates.position is None or prices.position is None:
+        return NO_POSITION
+    return settle_position(
+        rates.position,
+        prices.position,
+        start_s=meters.interval_start_s,
+        import_wh=meters.import_wh,
+        export_wh=meters.export_wh,
+        ppa_wh=meters.ppa_wh,
+        market_micro_per_mwh=prices.energy_micro_per_mwh,
+        taken_before_wh=taken_before_wh,
+    )
 
 
 def _mining(rates: Rates, meters: MeteredInterval, prices: SettlementPrices) -> tuple[int, int]:

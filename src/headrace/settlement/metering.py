@@ -9,6 +9,7 @@ from functools import reduce
 import msgspec
 
 from headrace.settlement.owners import HostedMeter, ShellMeter
+from headrace.settlement.position import PositionFacts
 
 __all__ = ["ControlReading", "MeteredInterval", "SettlementPrices", "add_up"]
 
@@ -67,6 +68,8 @@ class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Network difficulty; expected hashes per block are difficulty × 2³²."""
     btc_micro: int
     """Fair value of one bitcoin, micro-units of the site's currency."""
+    position: PositionFacts | None = None
+    """Volumes and prices of the site's contracts; None without any."""
 
 
 class ControlReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

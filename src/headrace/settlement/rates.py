@@ -10,6 +10,7 @@ from headrace.core import micro
 from headrace.dispatch.site import Site
 from headrace.loads import Firmness, Hosting, PowerPrice, ShellTenant
 from headrace.settlement.owners import HostingRate, ShellRate
+from headrace.settlement.position import PositionRates, position_rates
 
 __all__ = ["Rates", "rates_of"]
 
@@ -47,6 +48,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Hosting contract of each miner class; None, or nothing at all, for the site's own."""
     shell: tuple[ShellRate, ...] = ()
     """Prices of each powered-shell tenant."""
+    position: PositionRates | None = None
+    """Supply contracts; None without any."""
 
 
 def rates_of(site: Site) -> Rates:
@@ -68,6 +71,7 @@ def rates_of(site: Site) -> Rates:
         hosting=tuple(_hosting(each, site) for each in site.hosting),
         host_of=_host_of(site),
         shell=tuple(_shell(each) for each in site.tenants),
+        position=position_rates(site.contracts, tuple(each.at_hub for each in site.ppas)),
     )
 
 

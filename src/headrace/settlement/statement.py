@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from headrace.settlement.owners import OwnerLine
+from headrace.settlement.position import Position
 
 __all__ = ["LINES", "Statement"]
 
@@ -59,6 +60,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=F
     """Satoshis the pools pay out, net of their fees."""
     owners: tuple[OwnerLine, ...] = ()
     """What each hosting contract, then each powered-shell tenant, adds to the lines below."""
+    position: Position | None = None
+    """What became of the volume of the supply contracts; None without any."""
     energy_bought: int
     """Import at the market price; an income, still in this line, where the price is negative."""
     energy_sold: int
