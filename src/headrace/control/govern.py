@@ -4,6 +4,7 @@ Interruptible blocks give way first, least worth first; when load falls or the s
 the surplus, best first. Firm load is last: it is shed only when nothing else is left.
 """
 
+import math
 from typing import Final
 
 import msgspec
@@ -113,6 +114,11 @@ def _start(setpoints: Setpoints, bus: Bus) -> "_Balance":
         width if limit is None else min(width, limit)
         for width, limit in zip(bus.use_width_mw, setpoints.use_limit_mw, strict=True)
     ]
+    if setpoints.use_min_mw:
+        use = [
+            max(mw, min(width, keep))
+            for mw, width, keep in zip(use, bus.use_width_mw, setpoints.use_min_mw, strict=True)
+        ]
     source = [
         high if limit is None else max(low, min(high, limit))
         for low, high, limit in zip(bus.source_min_mw, bus.source_max_mw, setpoints.source_limit_mw, strict=True)
@@ -129,6 +135,7 @@ def _start(setpoints: Setpoints, bus: Bus) -> "_Balance":
         source,
         charge_mw,
         min(discharge_mw, bus.most_discharge_mw(charge_mw)),
+        setpoints,
     )
 
 
@@ -143,6 +150,7 @@ class _Balance:
         source_mw: list[float],
         charge: float,
         discharge: float,
+        kept: Setpoints,
     ) -> None:
         self.bus = bus
         self.by_worth = by_worth
@@ -151,6 +159,10 @@ class _Balance:
         self.charge_mw = charge
         self.discharge_mw = discharge
         self.net_mw = bus.firm_mw + sum(use_mw) + charge - discharge - sum(source_mw)
+        # What sold reserve keeps ready, until the connection itself needs it.
+        self.use_min_mw = kept.use_min_mw or (0.0,) * len(use_mw)
+        self.discharge_cap_mw = kept.discharge_cap_mw
+        self.charge_min_mw = kept.charge_min_mw
 
     def mining_mw(self) -> float:
         """Power of all mining."""
@@ -163,8 +175,12 @@ class _Balance:
         self._give_way([i for i in self.by_worth if self.bus.use_is_mining[i]], setpoints, limit_mw)
 
     def stay_below_connection(self, setpoints: Setpoints) -> None:
-        """Under the connection: every block and charging, least worth first."""
+        """Under the connection: every block and charging, least worth first; sold reserve only after all of them."""
         self._give_way(self.by_worth, setpoints, setpoints.import_max_mw)
+        if setpoints.reserve and self.net_mw > setpoints.import_max_mw + SLACK_MW:
+            self.use_min_mw = (0.0,) * len(self.use_mw)
+            self.discharge_cap_mw, self.charge_min_mw = math.inf, 0.0
+            self._give_way(self.by_worth, setpoints, setpoints.import_max_mw)
 
     def take_surplus(self, may_fill: tuple[bool, ...]) -> None:
         """Let blocks rise, best first, on power that would be exported."""
@@ -200,6 +216,7 @@ class _Balance:
         self._ease_charging(limit_mw)
         self._cut(order, limit_mw)
         most_mw = self.bus.most_discharge_mw(self.charge_mw)
+        most_mw = min(most_mw, self.discharge_cap_mw)
         fed = max(0.0, min(most_mw - self.discharge_mw, self.net_mw - limit_mw))
         self.discharge_mw += fed
         self.net_mw -= fed
@@ -211,9 +228,10 @@ class _Balance:
         over_mw = self.net_mw - limit_mw
         tied_mw = max(0.0, self.discharge_mw - self.bus.discharge_room_mw)
         free_mw = max(0.0, self.charge_mw - tied_mw / self.bus.round_trip_ratio)
-        eased = min(free_mw, over_mw)
+        eased = min(max(free_mw - self.charge_min_mw, 0.0), over_mw)
         # Beyond that each MW less drawn is also round_trip_ratio MW less fed.
-        tied = min(self.charge_mw - eased, (over_mw - eased) / max(1.0 - self.bus.round_trip_ratio, SLACK_MW))
+        left_mw = max(self.charge_mw - self.charge_min_mw, 0.0) - eased
+        tied = min(left_mw, (over_mw - eased) / max(1.0 - self.bus.round_trip_ratio, SLACK_MW))
         fed_less = min(tied * self.bus.round_trip_ratio, self.discharge_mw)
         self.charge_mw -= eased + tied
         self.discharge_mw -= fed_less
@@ -221,6 +239,6 @@ class _Balance:
 
     def _cut(self, order: list[int], limit_mw: float) -> None:
         for i in order:
-            cut = max(0.0, min(self.use_mw[i], self.net_mw - limit_mw))
+            cut = max(0.0, min(self.use_mw[i] - self.use_min_mw[i], self.net_mw - limit_mw))
             self.use_mw[i] -= cut
             self.net_mw -= cut

@@ -1,10 +1,11 @@
 """What control sends to the site for one interval, and how it came to it."""
 
+import math
 from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Mode", "Setpoints"]
+__all__ = ["Mode", "Obligation", "Setpoints"]
 
 
 class Mode(StrEnum):
@@ -18,6 +19,25 @@ class Mode(StrEnum):
     """Only what must run, the battery helping, because no plan serves the firm load within the limits."""
     SHED = "shed"
     """Firm load cut, because nothing else was left."""
+
+
+class Obligation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One reserve as it is owed in one interval."""
+
+    reserve: int
+    """Position among the site's reserves."""
+    use_mw: tuple[float, ...]
+    """What each block carries of it."""
+    battery_mw: float
+    """What the battery carries."""
+    duration_h: float
+    """How long a call must be sustained."""
+    called_ratio: float
+    """Share called now, 0..1."""
+    is_resting: bool
+    """Is the site still restoring it after a call?"""
+    price_ccy_per_mw_h: float
+    """Clearing price."""
 
 
 class Setpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,3 +64,11 @@ class Setpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The connection's export limit."""
     reasons: tuple[str, ...]
     """Reason codes of what narrowed the proposal."""
+    use_min_mw: tuple[float, ...] = ()
+    """Part of each block that stays on for reserve sold; empty for none."""
+    discharge_cap_mw: float = math.inf
+    """Most the battery feeds while it keeps reserve; given up for the connection and firm load alone."""
+    charge_min_mw: float = 0.0
+    """Charging that reserve needs; likewise."""
+    reserve: tuple[Obligation, ...] = ()
+    """Reserve owed in this interval."""

@@ -9,6 +9,8 @@ from typing import Final
 
 from headrace.dispatch.asked import Asked
 from headrace.dispatch.owner_terms import allowance_terms, hosting_terms, shell_terms
+from headrace.dispatch.reserve import contribute as reserve_terms
+from headrace.dispatch.plant_terms import plant_terms
 from headrace.dispatch.site import Site
 from headrace.dispatch.terms import Terms, neutral
 from headrace.dispatch.uses import SiteModel
@@ -23,6 +25,8 @@ CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = (
     (lambda site: bool(site.tenants), shell_terms),
     (lambda site: bool(site.hosting), hosting_terms),
     (lambda site: bool(site.allowances or site.hosting), allowance_terms),
+    (lambda site: site.plant is not None, plant_terms),
+    (lambda site: bool(site.reserves), reserve_terms),
 )
 """Does a site declare it, and who then contributes; later ones see what earlier ones wrote."""
 
@@ -39,6 +43,7 @@ def terms_in_force(model: SiteModel, asked: Asked) -> Terms | None:
         sources=len(site.generators),
         import_max_mw=site.connection.import_max_mw,
         export_max_mw=site.connection.export_max_mw,
+        feeders=0 if site.plant is None else len(site.plant.feeders),
     )
     for contribute in speaking:
         contribute(terms, model, asked)

@@ -6,6 +6,7 @@ from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.outlook import expected
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.problem import Problem
+from headrace.dispatch.reserve import under_reserve
 from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 
@@ -42,7 +43,7 @@ def present(model: SiteModel, sight: Sight, *, by_hand: bool = True) -> Problem:
     starts_s = np.array([sight.now_s], np.int64)
     step_h = np.array([model.site.control_step_s / 3600.0])
     outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h)
-    return problem_of(
+    problem = problem_of(
         model,
         outlook,
         month=sight.month,
@@ -51,3 +52,4 @@ def present(model: SiteModel, sight: Sight, *, by_hand: bool = True) -> Problem:
         peak=None,
         terms=terms_in_force(model, asked_by(sight, outlook, by_hand=by_hand)),
     )
+    return under_reserve(problem, model.site, sight.memory.reserve, sight.now_s)

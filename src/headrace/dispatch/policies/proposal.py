@@ -9,7 +9,9 @@ from headrace.dispatch.asked import Asked
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import Outlook
 from headrace.dispatch.plan import Infeasible
+from headrace.dispatch.reserve import ReserveBook
 from headrace.dispatch.uses import SiteModel
+from headrace.energy.plant import UnitState
 
 __all__ = ["Memory", "Policy", "Proposal", "Sight", "asked_by"]
 
@@ -25,6 +27,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Start of the stored-energy path below, epoch seconds."""
     path_mwh: tuple[float, ...] = ()
     """Planned stored energy at the end of each control step from `path_start_s`, MWh."""
+    reserve: ReserveBook = ReserveBook()
+    """Reserve offered and sold."""
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
@@ -52,6 +56,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """What this policy kept from the interval before."""
     stocks: tuple[StockState, ...] = ()
     """What is used of each allowance of the site."""
+    units: tuple[UnitState, ...] = ()
+    """What each unit of the plant is doing."""
 
 
 def asked_by(sight: Sight, outlook: Outlook, *, by_hand: bool = False) -> Asked:
@@ -63,6 +69,7 @@ def asked_by(sight: Sight, outlook: Outlook, *, by_hand: bool = False) -> Asked:
         memory=sight.memory,
         month_end_s=sight.month_end_s,
         stocks=sight.stocks,
+        units=sight.units,
         by_hand=by_hand,
     )
 
@@ -94,6 +101,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     """Digest of the problem the policy was asked."""
     memory: Memory | None = None
     """What to keep from now on; None keeps what there was."""
+    unit_is_on: tuple[bool, ...] = ()
+    """Which units of the plant are to burn fuel; empty for none."""
 
 
 class Policy(Protocol):

@@ -11,6 +11,7 @@ from headrace.dispatch.outlook import expected
 from headrace.dispatch.plan import Infeasible, Plan
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.problem import Peak, Problem
+from headrace.dispatch.reserve import under_reserve
 from headrace.dispatch.solve import solve
 from headrace.dispatch.telescope import window_grid
 from headrace.dispatch.terms_in_force import terms_in_force
@@ -56,6 +57,7 @@ class Rolling:
             peak=_window_peak(model, sight, starts_s, step_h),
             terms=terms_in_force(model, asked_by(sight, outlook)),
         )
+        problem = under_reserve(problem, site, sight.memory.reserve, sight.now_s)
         plan = solve(problem, explain=False)
         if isinstance(plan, Infeasible):
             return problem, plan_towards_shortage(problem, plan)

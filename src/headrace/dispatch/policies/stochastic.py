@@ -27,6 +27,7 @@ from headrace.dispatch.policies.always_on import present
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.policies.rolling import HORIZON_S, Rolling, first_step
 from headrace.dispatch.price_state import REFIT_S, PriceStates, fit_states, trailing_deviations
+from headrace.dispatch.reserve import HOLD_AHEAD_S, battery_hold, under_reserve
 from headrace.dispatch.site import Site
 from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
@@ -63,7 +64,7 @@ class Stochastic:
     def __init__(self) -> None:
         self._rolling = Rolling()
         self._fits: dict[int, PriceStates | None] = {}
-        self._values: dict[tuple[int, int], WaterValues | None] = {}
+        self._values: dict[tuple[float, ...], WaterValues | None] = {}
 
     def propose(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
         """Ask for what the present and the expected worth of the store agree on."""
@@ -86,7 +87,7 @@ class Stochastic:
     def _values_at(self, model: SiteModel, sight: Sight) -> WaterValues | None:
         """Water values of the last publication, made afresh when there is a newer one or the month turns."""
         anchor_s = _published_s(sight.inputs, sight.now_s)
-        key = (anchor_s, sight.month)
+        key = (anchor_s, sight.month, *_reserve_sold(model, sight))
         if key not in self._values:
             states = self._states_at(sight.inputs, anchor_s)
             self._values = {key: None if states is None else _water_values(model, sight, anchor_s, states)}
@@ -154,6 +155,9 @@ def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceSt
         peak=None,
         terms=terms_in_force(model, msgspec.structs.replace(asked_by(sight, outlook), now_s=anchor_s)),
     )
+    problem = under_reserve(problem, site, sight.memory.reserve, sight.now_s)
+    if problem.battery is None or problem.battery.stored_max_mwh <= problem.battery.stored_min_mwh:
+        return None
     args = kernel_args(problem)
     count = len(problem.use_names) + len(problem.source_names)
     price_rows, width_rows = np.empty((2, steps, count + 2))
@@ -165,6 +169,15 @@ def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceSt
         states.deviation_ccy_per_mwh, states.transition_ratio, end_value, curve,
     )  # fmt: skip
     return None if stopped >= 0 else WaterValues(states=states, start_s=start_s, curve_ccy_per_mwh=curve)
+
+
+def _reserve_sold(model: SiteModel, sight: Sight) -> tuple[float, ...]:
+    """What sold reserve changes of the water values: the battery it leaves for now, and which hours it was sold for."""
+    book = sight.memory.reserve
+    if not book.awards:
+        return ()
+    kept = battery_hold(model.site, book, sight.now_s, sight.now_s + HOLD_AHEAD_S)
+    return (*kept, len(book.awards), book.awards[0].start_s, book.awards[-1].start_s)
 
 
 def _expected_slopes(
