@@ -59,6 +59,8 @@ def run_data_get(
     }
     if not dry_run:
         transport = HttpTransport(operator.pauses_s, os.environ)
+        for request in planned.requests[:1]:
+            transport.check_secrets(request)
         about |= msgspec.to_builtins(fetch(planned, out, transport, now_s, _tell))
     if as_json:
         print_json(about)

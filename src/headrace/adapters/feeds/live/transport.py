@@ -122,7 +122,7 @@ class HttpTransport:
 
     def fetch(self, request: Request) -> bytes:
         """Body of the reply; see `Transport`."""
-        self._check_secrets(request)
+        self.check_secrets(request)
         try:
             return self._send(request.shown(), self._http(request), self._limits.reply_max_bytes)
         except _Denied as denied:
@@ -134,7 +134,14 @@ class HttpTransport:
         except _Denied as denied:
             raise self._refused(request, denied) from denied
 
-    def _check_secrets(self, request: Request) -> None:
+    def check_secrets(self, request: Request) -> None:
+        """Refuse a request whose secrets are not there, before anything is sent.
+
+        Raises
+        ------
+        headrace.core.BadInput
+            Naming the variables to set.
+        """
         missing = [variable for variable in request.variables if not self._secrets.get(variable)]
         if missing:
             raise BadInput(
