@@ -3,6 +3,7 @@
 run.json             the site, the period, notes, sources, digests, and each run's totals
 intervals/*.parquet  a row per control interval, a file per run
 settlements/*.parquet  a row per settlement interval, a file per run
+owners/*.parquet     a row per settlement interval and contract of hosting or powered shell, a file per run
 books.sqlite         double entry of the headline policy
 books.beancount      the same books as text
 report.html          the board's page
@@ -19,6 +20,7 @@ import msgspec
 import polars as pl
 
 from headrace.adapters.store.books import write_books
+from headrace.adapters.store.statements import statements_in
 from headrace.app.folders import file_stem
 from headrace.app.outward import inward, inward_frame, outward, outward_frame
 from headrace.core import BadInput, Currency, Interval
@@ -36,7 +38,7 @@ BOOKS_OF: Final = "rolling"
 """The run whose books are kept; without it, the first run's are."""
 
 
-RESULTS: Final = ("intervals", "settlements", "books.sqlite", "books.beancount", "report.html", "run.json")
+RESULTS: Final = ("intervals", "settlements", "owners", "books.sqlite", "books.beancount", "report.html", "run.json")
 """What `write_outputs` puts into the folder, in this order: a folder with run.json holds a finished replay."""
 
 INTERVAL_COLUMNS: Final = ("interval_start", "price", "price_seen", "bid", "ask", "mode")
@@ -77,8 +79,9 @@ def output_folder(out: Path) -> Iterator[None]:
     Raises
     ------
     BadInput
-        If the folder can't be made or written.
+        If the folder can't be made or written, or its books hold statements, which a replay would lose.
     """
+    _refuse_booked(out)
     probe = out / ".probe.partial"
     try:
         made = [folder for folder in (out, *out.parents) if not folder.exists()]
@@ -99,6 +102,8 @@ def output_folder(out: Path) -> Iterator[None]:
 def write_outputs(result: ReplayResult, out: Path) -> Path:
     """Write everything but the journals, all of it or nothing: beside its place first, then renamed into it.
 
+    Books that hold statements of others stay as they are.
+
     Returns
     -------
     Path
@@ -114,9 +119,11 @@ def write_outputs(result: ReplayResult, out: Path) -> Path:
         shutil.rmtree(working, ignore_errors=True)
         _write_all(result, working)
         (out / "run.json").unlink(missing_ok=True)
-        for name in RESULTS:
+        keeps_books = statements_in(out / "books.sqlite") > 0
+        for name in (name for name in RESULTS if not (keeps_books and name.startswith("books."))):
             _discard(out / name)
-            (working / name).rename(out / name)
+            if (working / name).exists():
+                (working / name).rename(out / name)
         _discard_journals(out / "journal", {file_stem(run.label) for run in result.runs})
         sync_folder(out)
     except BadInput as error:
@@ -154,11 +161,13 @@ def read_result(out: Path) -> ReplayResult:
     def frame(kind: str, label: str, columns: tuple[str, ...], rows: int | None) -> pl.DataFrame:
         return _read_frame(out / kind / f"{file_stem(label)}.parquet", currency, columns, rows)
 
+    hosts = file.site.hosting or file.site.tenants
     runs = tuple(
         PolicyRun(
             **msgspec.structs.asdict(totals),
             intervals=frame("intervals", totals.label, INTERVAL_COLUMNS, rows),
             settlements=frame("settlements", totals.label, LINES, None),
+            owners=frame("owners", totals.label, (), None) if hosts else pl.DataFrame(),
         )
         for totals in file.runs
     )
@@ -166,10 +175,19 @@ def read_result(out: Path) -> ReplayResult:
     return ReplayResult(runs=runs, **fields)
 
 
+def _refuse_booked(out: Path) -> None:
+    """Refuse a folder whose books hold what no replay can make again."""
+    if count := statements_in(out / "books.sqlite"):
+        found = f"hold {count} statement{'s' if count > 1 else ''} that a replay would lose"
+        raise BadInput(str(out / "books.sqlite"), found, "Name another folder with --out, or move these books away")
+
+
 def _write_all(result: ReplayResult, folder: Path) -> None:
     for run in result.runs:
         for kind, frame in (("intervals", run.intervals), ("settlements", run.settlements)):
             _write_frame(outward_frame(frame, result.site.currency), folder / kind / f"{file_stem(run.label)}.parquet")
+        if not run.owners.is_empty():
+            _write_frame(run.owners, folder / "owners" / f"{file_stem(run.label)}.parquet")
     kept = next((run for run in result.runs if run.label == BOOKS_OF), result.runs[0])
     write_books(folder / "books.sqlite", _entries(result.site, kept))
     with replacing_file(folder / "books.beancount") as working, working.open("w", encoding="utf-8") as text:

@@ -20,7 +20,7 @@ from headrace.settlement.billed import POOL_CREDIT, BilledStatement, Source, Ver
 from headrace.settlement.versions import Accrual, BookedCharge, Change, changes_of
 from headrace.treasury import POSTED, Account, Asset, EntryKind, statement_entries
 
-__all__ = ["BookedStatement", "Booking", "book_statement", "read_statements"]
+__all__ = ["BookedStatement", "Booking", "book_statement", "read_statements", "statements_in"]
 
 _LINE_OF: Final = {own.value: line for line, (own, _, _) in POSTED.items()}
 """Statement line of each account that lines are booked to."""
@@ -108,6 +108,14 @@ def read_statements(target: Path | str) -> tuple[BookedStatement, ...]:
             return ()
         rows = connection.execute(select(STATEMENTS).order_by(STATEMENTS.c.number)).all()
     return tuple(_booked(row) for row in rows)
+
+
+def statements_in(path: Path) -> int:
+    """How many statements an SQLite file of books holds; none where there is no such file."""
+    try:
+        return len(read_statements(path))
+    except BadInput:
+        return 0
 
 
 def _book(connection: Connection, statement: BilledStatement, where: str) -> Booking:
