@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from headrace.core import MICRO
+from headrace.dispatch.site import Site
 from headrace.dispatch.uses import SiteModel
 from headrace.engine.cycle import CycleRecord
 from headrace.engine.results import LINES, POSITION_MICRO, POSITION_WH, PolicyRun
 from headrace.engine.truth import Truth
 from headrace.settlement import Statement
+from headrace.settlement.owners import OwnerLine
 
 __all__ = ["policy_run", "statements_of"]
 
@@ -46,6 +49,7 @@ def policy_run(
         stored_change_ccy=stored_change,
         lines_ccy=lines,
         mining_sats=sum(settlements["mining_sats"].to_list()),
+        owners=_owners(model.site, records),
     )
 
 
@@ -108,6 +112,21 @@ def _intervals(model: SiteModel, truth: Truth, records: list[CycleRecord]) -> pl
         "spilled_mw": power(r.spilled_wh for r in readings),
     }
     return pl.DataFrame(columns)
+
+
+def _owners(site: Site, records: list[CycleRecord]) -> pl.DataFrame:
+    names = [each.name for each in site.hosting] + [each.name for each in site.tenants]
+    if not names:
+        return pl.DataFrame()
+    rows = [
+        (s.interval_start_s * 1_000_000, name, *msgspec.structs.astuple(line))
+        for r in records
+        if (s := r.statement) is not None
+        for name, line in zip(names, s.owners, strict=True)
+    ]
+    columns = ("interval_start", "contract", *OwnerLine.__struct_fields__)
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    return frame.with_columns(pl.col("interval_start").cast(pl.Datetime("us", "UTC")))
 
 
 def _settlements(records: list[CycleRecord]) -> pl.DataFrame:

@@ -66,6 +66,9 @@ class PolicyRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Sum of each statement line over the period."""
     mining_sats: int
     """Bitcoin mined, satoshis."""
+    owners: pl.DataFrame = msgspec.field(default_factory=pl.DataFrame)
+    """A row per settlement interval and contract of hosting or powered shell: interval_start, contract, wh, short_wh,
+    power, further, credits (micro-units), sats; see `settlement.owners.OwnerLine`. Empty at a site without any."""
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):

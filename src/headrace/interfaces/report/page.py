@@ -1,8 +1,9 @@
 """The board's page: figures and pictures laid out in one file that needs nothing else, the same bytes every time."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -19,7 +20,9 @@ from headrace.interfaces.report.duration_picture import SHARES, Curve, duration_
 from headrace.interfaces.report.figures import BoardFigures, board_figures
 from headrace.interfaces.report.ladder_picture import ladder_picture, rung_fills
 from headrace.interfaces.report.margins import DayFigures, baseline_run, headline_run
+from headrace.interfaces.report.owners import owner_section
 from headrace.interfaces.report.palette import DESK, HEADLINE, fill_of
+from headrace.interfaces.report.section import Section
 from headrace.interfaces.report.stack_picture import Stack, stack_by_price, stack_over_time, stack_picture
 from headrace.interfaces.wording import energy, first_capital, money, policy_name, price, share, signed_money
 
@@ -27,6 +30,9 @@ __all__ = ["render"]
 
 WIDE, NARROW = 880.0, 350.0
 """Widths of a picture on a desk and on a phone; the page shows the one that fits."""
+
+SECTIONS: Final[tuple[Callable[[ReplayResult], Section | None], ...]] = (owner_section,)
+"""Sections that only some sites have, in the order of the page; None where the site has nothing to show."""
 
 
 def render(result: ReplayResult, path: Path | None = None) -> str:
@@ -45,7 +51,15 @@ def render(result: ReplayResult, path: Path | None = None) -> str:
         The page.
     """
     figures = board_figures(result)
-    html = _environment().get_template("board.html.j2").render(f=figures, **_pictures(result, figures))
+    html = (
+        _environment()
+        .get_template("board.html.j2")
+        .render(
+            f=figures,
+            sections=[s for make in SECTIONS if (s := make(result)) is not None],
+            **_pictures(result, figures),
+        )
+    )
     if path is not None:
         path.write_text(html, encoding="utf-8")
     return html
