@@ -6,6 +6,9 @@ them; control clips what is left over and, when there is no plan, climbs down th
 
 import math
 
+import msgspec
+
+from headrace.control.in_force import InForce, unit_orders
 from headrace.control.setpoints import Mode, Setpoints
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Proposal
@@ -14,7 +17,9 @@ from headrace.dispatch.uses import SiteModel
 __all__ = ["decide"]
 
 
-def decide(model: SiteModel, proposal: Proposal | Infeasible | None, last: Proposal | None) -> Setpoints:
+def decide(
+    model: SiteModel, proposal: Proposal | Infeasible | None, last: Proposal | None, now: InForce | None = None
+) -> Setpoints:
     """Decide one interval's setpoints.
 
     Parameters
@@ -25,13 +30,33 @@ def decide(model: SiteModel, proposal: Proposal | Infeasible | None, last: Propo
         This interval's proposal, the reason there is none, or None if it did not come in time.
     last
         The last proposal that did come.
+    now
+        Limits in force and the units' states; None where the connection alone limits and there are no units.
     """
     if isinstance(proposal, Proposal):
-        return _narrow(model, proposal, Mode.PLAN, ())
-    if proposal is None and last is not None:
-        return _narrow(model, last, Mode.LAST_PLAN, ("plan.late",))
-    reasons = ("plan.late",) if proposal is None else (f"plan.infeasible.{'+'.join(proposal.clash.limits)}",)
-    return _safe_rule(model, last, reasons)
+        setpoints, wanted = _narrow(model, proposal, Mode.PLAN, ()), proposal.unit_is_on
+    elif proposal is None and last is not None:
+        setpoints, wanted = _narrow(model, last, Mode.LAST_PLAN, ("plan.late",)), last.unit_is_on
+    else:
+        reasons = ("plan.late",) if proposal is None else (f"plan.infeasible.{'+'.join(proposal.clash.limits)}",)
+        setpoints = _safe_rule(model, last, reasons)
+        wanted = () if now is None else (True,) * len(now.units)
+    return setpoints if now is None else _in_force(model, setpoints, now, wanted)
+
+
+def _in_force(model: SiteModel, setpoints: Setpoints, now: InForce, wanted: tuple[bool, ...]) -> Setpoints:
+    """The same setpoints within what plant in service carries."""
+    units, reasons = unit_orders(model, now, wanted)
+    if now.import_max_mw < setpoints.import_limit_mw:
+        reasons = (*reasons, "plant.import")
+    return msgspec.structs.replace(
+        setpoints,
+        import_limit_mw=min(setpoints.import_limit_mw, now.import_max_mw),
+        import_max_mw=now.import_max_mw,
+        export_max_mw=now.export_max_mw,
+        units=units,
+        reasons=(*setpoints.reasons, *reasons),
+    )
 
 
 def _narrow(model: SiteModel, proposal: Proposal, mode: Mode, reasons: tuple[str, ...]) -> Setpoints:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Mode", "Obligation", "Setpoints"]
+__all__ = ["Mode", "Obligation", "Setpoints", "UnitOrder"]
 
 
 class Mode(StrEnum):
@@ -40,6 +40,17 @@ class Obligation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Clearing price."""
 
 
+class UnitOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a unit is told in one interval."""
+
+    is_on: bool
+    """Burn fuel."""
+    is_ready: bool
+    """Up by now: gives its minimum load or more."""
+    is_start: bool
+    """Begins with this interval."""
+
+
 class Setpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Limits for one control interval; the site's own fast loops keep to them as demand and output come."""
 
@@ -70,5 +81,7 @@ class Setpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Most the battery feeds while it keeps reserve; given up for the connection and firm load alone."""
     charge_min_mw: float = 0.0
     """Charging that reserve needs; likewise."""
+    units: tuple[UnitOrder, ...] = ()
+    """What each unit of the plant is told."""
     reserve: tuple[Obligation, ...] = ()
     """Reserve owed in this interval."""

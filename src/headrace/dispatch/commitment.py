@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from headrace.core import from_epoch_s
 from headrace.dispatch.allowance import shadow_price
 from headrace.dispatch.asked import Asked
+from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.plan import Infeasible, Plan
 from headrace.dispatch.plant_terms import fuel_prices, source_row
 from headrace.dispatch.problem import Problem
@@ -44,7 +45,7 @@ from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.energy.plant import Unit, UnitState
 
-__all__ = ["Commitment", "best_runs", "commit", "fixed_ccy", "has_units", "relaxed", "units_by_hand", "worth_at_work"]
+__all__ = ["Commitment", "best_runs", "by_hand", "commit", "fixed_ccy", "has_units", "relaxed", "worth_at_work"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -94,7 +95,7 @@ def commit(model: SiteModel, problem: Problem, asked: Asked) -> Problem:
     starts_s = asked.outlook.starts_s
     bounds_s = np.append(starts_s, starts_s[-1] + round(float(problem.step_h[-1]) * 3600.0))
     states = asked.units or (UnitState(),) * len(units)
-    fuel = fuel_prices(model, asked)
+    fuel = fuel_prices(model, asked.inputs, asked.now_s, starts_s)
     nothing = np.zeros(problem.steps)
     chosen = [
         best_runs(nothing - 1.0, nothing, bounds_s, unit, state) for unit, state in zip(units, states, strict=True)
@@ -122,32 +123,53 @@ def commit(model: SiteModel, problem: Problem, asked: Asked) -> Problem:
     return best
 
 
-def relaxed(model: SiteModel, problem: Problem, asked: Asked) -> Problem:
-    """The problem with units free between zero and full output at their lowest cost: no choice can be worth more."""
+def relaxed(model: SiteModel, problem: Problem, fuel: Floats) -> Problem:
+    """The problem with units free between zero and full output at their lowest cost: no choice can be worth more.
+
+    Parameters
+    ----------
+    model, problem
+        The site and its problem.
+    fuel
+        Price of each unit's fuel per GJ, shape (U, T).
+    """
     plant = model.site.plant
     assert plant is not None
     cost = problem.source_cost_ccy_per_mwh.copy()
-    for unit, price in zip(plant.units, fuel_prices(model, asked), strict=True):
+    for unit, price in zip(plant.units, fuel, strict=True):
         load_mw = unit.maximum_mw if unit.no_load_gj_per_h > 0.0 else unit.minimum_mw
         cost[source_row(model, unit)] += unit.no_load_gj_per_h / load_mw * price if load_mw > 0.0 else 0.0
     return msgspec.structs.replace(problem, source_cost_ccy_per_mwh=cost)
 
 
-def units_by_hand(model: SiteModel, problem: Problem, asked: Asked, *, for_price: bool) -> tuple[bool, ...]:
-    """Rule of thumb for the present step: on where firm load needs it, and for price where full load pays."""
+def by_hand(model: SiteModel, problem: Problem, inputs: Inputs, now_s: int, *, for_price: bool) -> Problem:
+    """Commit the present step by rule of thumb: on where firm load needs it, and for price where full load pays.
+
+    Parameters
+    ----------
+    model, problem
+        The site, and its problem of one step.
+    inputs, now_s
+        Series, read as of this time.
+    for_price
+        Run for price too, not for firm load alone.
+    """
     plant = model.site.plant
-    if plant is None:
-        return ()
+    if plant is None or not plant.units:
+        return problem
+    fuel = fuel_prices(model, inputs, now_s, np.array([now_s], np.int64))[:, 0].tolist()
     rows = [source_row(model, unit) for unit in plant.units]
     others_mw = float(problem.source_max_mw[:, 0].sum() - problem.source_max_mw[rows, 0].sum())
     short_mw = float(problem.firm_mw[0] - problem.import_max_mw[0]) - others_mw
     wanted = []
-    for unit, row, price in zip(plant.units, rows, fuel_prices(model, asked)[:, 0].tolist(), strict=True):
+    for unit, row, price in zip(plant.units, rows, fuel, strict=True):
         average = float(problem.source_cost_ccy_per_mwh[row, 0]) + unit.no_load_gj_per_h * price / unit.maximum_mw
         is_on = short_mw > 0.0 or (for_price and float(problem.import_cost_ccy_per_mwh[0]) > average)
         short_mw -= float(problem.source_max_mw[row, 0]) if is_on else 0.0
         wanted.append(is_on)
-    return tuple(wanted)
+    most_mw = problem.source_max_mw.copy()
+    most_mw[[row for row, is_on in zip(rows, wanted, strict=True) if not is_on]] = 0.0
+    return msgspec.structs.replace(problem, source_max_mw=most_mw, unit_is_on=np.array(wanted)[:, None])
 
 
 def worth_at_work(model: SiteModel, problem: Problem, plan: Plan | Infeasible, unit: Unit, fuel: Floats) -> Floats:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from headrace.dispatch.asked import Asked
 from headrace.dispatch.assemble import pue_of
+from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.owner_terms import shell_mw
 from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel
@@ -29,7 +30,7 @@ from headrace.energy import Series
 from headrace.energy.plant import NonFirm, Outage, Plant, Unit, secure_mw
 from headrace.loads import Firmness
 
-__all__ = ["GJ_PER_MMBTU", "fuel_prices", "import_in_force", "plant_terms", "source_row"]
+__all__ = ["GJ_PER_MMBTU", "export_in_force", "fuel_prices", "import_in_force", "plant_terms", "source_row"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -48,13 +49,13 @@ def plant_terms(terms: Terms, model: SiteModel, asked: Asked) -> None:
     assert plant is not None
     connection_mw = np.full(len(asked.outlook.starts_s), site.connection.import_max_mw)
     terms.import_max_mw[:] = np.minimum(terms.import_max_mw, import_in_force(plant, asked, connection_mw))
-    if plant.transformers:
-        terms.export_max_mw[:] = np.minimum(terms.export_max_mw, _transformers_mw(plant, asked))
+    terms.export_max_mw[:] = export_in_force(plant, asked, terms.export_max_mw)
     for outage in plant.outages:
         for j, generator in enumerate(site.generators):
             if generator.name == outage.element:
                 terms.source_max_mw[j, _out(outage, asked)] = 0.0
-    for unit, price in zip(plant.units, fuel_prices(model, asked), strict=True):
+    fuel = fuel_prices(model, asked.inputs, asked.now_s, asked.outlook.starts_s)
+    for unit, price in zip(plant.units, fuel, strict=True):
         terms.source_adder_ccy_per_mwh[source_row(model, unit)] += unit.fuel_gj_per_mwh * price
     if plant.feeders:
         _feeders(terms, model, plant, asked)
@@ -70,21 +71,25 @@ def import_in_force(plant: Plant, asked: Asked, connection_mw: Floats) -> Floats
     return limit_mw
 
 
+def export_in_force(plant: Plant, asked: Asked, connection_mw: Floats) -> Floats:
+    """Export limit on the outlook's steps: what transformers carry one way they carry the other; MW, shape (T,)."""
+    return np.minimum(connection_mw, _transformers_mw(plant, asked)) if plant.transformers else connection_mw
+
+
 def source_row(model: SiteModel, unit: Unit) -> int:
     """Position of a unit among the site's generators."""
     return model.source_names.index(unit.generator)
 
 
-def fuel_prices(model: SiteModel, asked: Asked) -> Floats:
+def fuel_prices(model: SiteModel, inputs: Inputs, now_s: int | None, starts_s: NDArray[np.int64]) -> Floats:
     """Price of each unit's fuel: the last one known, or as it came; currency per GJ, shape (U, T)."""
     plant = model.site.plant
     units = () if plant is None else plant.units
-    starts_s = asked.outlook.starts_s
     rows = []
     for unit in units:
         price = np.full(len(starts_s), unit.fuel_ccy_per_gj)
         if unit.fuel_price is not None:
-            quoted = _quoted(asked.inputs.further[unit.fuel_price], asked.now_s, starts_s)
+            quoted = _quoted(inputs.further[unit.fuel_price], now_s, starts_s)
             price += quoted * (model.site.usd_rate_ratio / GJ_PER_MMBTU)
         rows.append(price)
     return np.array(rows).reshape(len(rows), len(starts_s))
@@ -167,6 +172,7 @@ def _feeders(terms: Terms, model: SiteModel, plant: Plant, asked: Asked) -> None
     shed_mw = np.maximum(firm_mw - limit_mw, 0.0)
     terms.firm_mw[:] -= shed_mw.sum(axis=0)
     terms.feeder_room_mw[:] = np.maximum(limit_mw - firm_mw, 0.0)
+    terms.feeder_firm_mw[:] = firm_mw
     terms.feeder_shed_mw[:] = shed_mw
 
 

@@ -70,6 +70,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     unit_is_on: NDArray[np.bool_] | None = None
     """Which units burn fuel, shape (U, T), already inside the sources' limits; None where nobody committed them."""
 
+    def units_at(self, step: int) -> tuple[bool, ...]:
+        """Which units burn fuel in a step; empty where nobody committed them."""
+        return () if self.unit_is_on is None else tuple(self.unit_is_on[:, step].tolist())
+
     @property
     def steps(self) -> int:
         """T."""

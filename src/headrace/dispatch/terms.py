@@ -40,6 +40,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Added to the cost of each source, shape (M, T): fuel."""
     feeder_room_mw: Floats
     """What each feeder leaves above its firm load, shape (F, T)."""
+    feeder_firm_mw: Floats
+    """Firm load behind each feeder, shape (F, T)."""
     feeder_shed_mw: Floats
     """Firm load above each feeder's limit, already taken off `firm_mw`, shape (F, T)."""
 
@@ -61,5 +63,6 @@ def neutral(
         source_max_mw=np.full((sources, steps), np.inf),
         source_adder_ccy_per_mwh=np.zeros((sources, steps)),
         feeder_room_mw=np.full((feeders, steps), np.inf),
+        feeder_firm_mw=np.zeros((feeders, steps)),
         feeder_shed_mw=np.zeros((feeders, steps)),
     )

@@ -5,12 +5,14 @@ from typing import Protocol
 import msgspec
 
 from headrace.control.decide import decide
+from headrace.control.in_force import InForce
 from headrace.control.reserve import hold_reserve, obligations
 from headrace.control.setpoints import Mode, Obligation, Setpoints
 from headrace.dispatch.allowance import StockState, advance
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Memory, Policy, Proposal, Sight
 from headrace.dispatch.uses import SiteModel
+from headrace.energy.plant import UnitState, advance_unit
 from headrace.settlement import Rates, SettlementPrices, Statement, close
 from headrace.settlement.metering import ControlReading, MeteredInterval, add_up
 from headrace.settlement.reserve import ReserveMeter, before_of, meter_reserve, with_reserve
@@ -68,6 +70,8 @@ class State(msgspec.Struct, kw_only=True):
     """IT energy short of each hosting contract in that month, in settled intervals."""
     taken_wh: int = 0
     """Import of that month, in settled intervals."""
+    units: tuple[UnitState, ...] = ()
+    """What each unit of the plant is doing."""
     pending: list[MeteredInterval] = msgspec.field(default_factory=list)
     """Control intervals of the settlement interval that runs."""
     pending_reserve: list[ReserveMeter] = msgspec.field(default_factory=list)
@@ -81,10 +85,17 @@ class State(msgspec.Struct, kw_only=True):
             return self.stocks
         return tuple(msgspec.structs.replace(each, used_s=0) for each in self.stocks)
 
+    def units_in(self, month_count: int) -> tuple[UnitState, ...]:
+        """What each unit is doing when an interval of this local month begins; a new year opens a new permit."""
+        if month_count // 12 == self.month_count // 12:
+            return self.units
+        return tuple(msgspec.structs.replace(each, run_s=0) for each in self.units)
+
     def absorb(self, record: CycleRecord, month_count: int) -> None:
         """Take in what a cycle recorded: the same whether it just ran or is read back."""
         if month_count != self.month_count:
             self.stocks = self.stocks_in(month_count)
+            self.units = self.units_in(month_count)
             self.month_count, self.peak_w, self.settled_peak_w = month_count, 0, 0
             self.hosted_short_wh, self.taken_wh = (), 0
         self.stored_mwh = record.reading.stored_mwh
@@ -97,6 +108,12 @@ class State(msgspec.Struct, kw_only=True):
             self.stocks = tuple(
                 advance(state, seconds, record.at_s, meters.duration_s)
                 for state, seconds in zip(before, short_s, strict=True)
+            )
+        if meters.units:
+            before_now = self.units or (UnitState(),) * len(meters.units)
+            self.units = tuple(
+                advance_unit(state, unit.run_s, record.at_s)
+                for state, unit in zip(before_now, meters.units, strict=True)
             )
         self.peak_w = max(self.peak_w, meters.import_peak_w)
         if not any(line.called_wh for line in record.reserve):
@@ -129,6 +146,7 @@ def step(
     month_count: int,
     prices: SettlementPrices | None,
     month_s: int,
+    in_force: InForce | None = None,
 ) -> CycleRecord:
     """Run one control interval.
 
@@ -148,9 +166,11 @@ def step(
         Given when the interval completes a settlement interval.
     month_s
         Length of that month, seconds.
+    in_force
+        Limits of plant as they are now, and what its units are doing; None without plant.
     """
     answer = policy.propose(model, sight)
-    setpoints = decide(model, answer, state.last)
+    setpoints = decide(model, answer, state.last, in_force)
     owed: tuple[Obligation, ...] = ()
     before = None
     if model.site.reserves:

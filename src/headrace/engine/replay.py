@@ -12,6 +12,7 @@ from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.owner_terms import stocks_of
 from headrace.dispatch.policies import Policy, Sight
 from headrace.dispatch.uses import SiteModel
+from headrace.energy.plant import UnitState
 from headrace.engine.cycle import CycleRecord, Devices, State, step
 from headrace.engine.journal import JournalHeader, JournalWriter, recover
 from headrace.engine.truth import Truth
@@ -116,6 +117,7 @@ def _cycles(
         )
     )
     no_stocks = (StockState(),) * len(stocks_of(model))
+    no_units = (UnitState(),) * (0 if site.plant is None else len(site.plant.units))
     settles = _settles(truth, site.control_step_s, site.market.settlement_step_s)
     for t in range(first, len(starts_s)):
         month, month_count, hour, day_end_s, month_start_s, month_end_s = local[t]
@@ -131,6 +133,7 @@ def _cycles(
             month_end_s=month_end_s,
             memory=state.memory,
             stocks=state.stocks_in(month_count) or no_stocks,
+            units=state.units_in(month_count) or no_units,
         )
         prices = truth.prices(t, first=t - len(state.pending)) if settles[t] else None
         record = step(
@@ -143,6 +146,7 @@ def _cycles(
             month_count=month_count,
             prices=prices,
             month_s=month_end_s - month_start_s,
+            in_force=truth.in_force(t, sight.units),
         )
         state.absorb(record, month_count)
         yield record

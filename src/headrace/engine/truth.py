@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from headrace.control.in_force import InForce
 from headrace.core import SATS_PER_BTC, Interval, iso, micro
 from headrace.dispatch.asked import hindsight
 from headrace.dispatch.assemble import problem_of, pue_of
@@ -18,7 +19,9 @@ from headrace.dispatch.problem import Peak, Problem
 from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
+from headrace.energy.plant import UnitState
 from headrace.engine.calendar import LocalCalendar, local_calendar
+from headrace.engine.plant import PlantTruth, plant_truth
 from headrace.engine.position import PositionTruth, position_truth
 from headrace.engine.results import DataGap
 from headrace.loads.hashprice import hashprice_usd_per_phs_day
@@ -68,6 +71,20 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     position: PositionTruth | None = None
     """Volumes and prices of the supply contracts; None without any."""
 
+    plant: PlantTruth | None = None
+    """Limits in force and fuel prices; None without plant."""
+
+    def in_force(self, step: int, units: tuple[UnitState, ...]) -> InForce | None:
+        """Limits of plant in one control step; None without any."""
+        if self.plant is None:
+            return None
+        return InForce(
+            at_s=int(self.outlook.starts_s[step]),
+            import_max_mw=float(self.plant.import_max_mw[step]),
+            export_max_mw=float(self.plant.export_max_mw[step]),
+            units=units,
+        )
+
     def prices(self, step: int, *, first: int) -> SettlementPrices:
         """What the settlement interval that holds control steps `first` to `step` is settled at."""
         return SettlementPrices(
@@ -77,6 +94,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             difficulty=max(1, round(float(self.network.difficulty[step]))),
             btc_micro=micro(float(self.network.btc_ccy[step])),
             position=None if self.position is None else self.position.facts(first, step),
+            fuel_micro_per_gj=() if self.plant is None else self.plant.fuel_micro_per_gj(step),
         )
 
 
@@ -131,6 +149,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
         shell_mw=shell_mw(site, hindsight(inputs, outlook)),
         median_price_ccy_per_mwh=median,
         position=position_truth(site, inputs, calendar, price, gaps=gaps, window=window),
+        plant=plant_truth(model, hindsight(inputs, outlook)),
         gaps=tuple(gaps),
         network=network,
     )

@@ -21,6 +21,7 @@ from typing import Final
 from headrace.core import SATS_PER_BTC, divide_down, divide_nearest, divide_up
 from headrace.settlement.metering import MeteredInterval, SettlementPrices
 from headrace.settlement.owners import OwnerLine, settle_hosting, settle_shell
+from headrace.settlement.plant import fuel_micro, starts_micro
 from headrace.settlement.position import NO_POSITION, PositionLines, settle_position
 from headrace.settlement.rates import Rates
 from headrace.settlement.statement import Statement
@@ -104,7 +105,9 @@ def close(
         generation=-sum(
             divide_nearest(wh * cost, WH_PER_MWH)
             for wh, cost in zip(meters.generated_wh, rates.generation_micro_per_mwh, strict=True)
-        ),
+        )
+        - fuel_micro(meters.units, prices.fuel_micro_per_gj),
+        starts=-starts_micro(meters.units, rates.start_micro),
         wear=-divide_nearest(meters.discharge_wh * rates.wear_micro_per_mwh, WH_PER_MWH),
         hosting=sum(each.power + each.further for each in hosts),
         hosting_payouts=-sum(each.credits for each in hosts),

@@ -9,6 +9,7 @@ from functools import reduce
 import msgspec
 
 from headrace.settlement.owners import HostedMeter, ShellMeter
+from headrace.settlement.plant import UnitMeter
 from headrace.settlement.position import PositionFacts
 
 __all__ = ["ControlReading", "MeteredInterval", "SettlementPrices", "add_up"]
@@ -53,6 +54,8 @@ class MeteredInterval(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     """Meters of each hosting contract."""
     shell: tuple[ShellMeter, ...] = ()
     """Meters of each powered-shell tenant."""
+    units: tuple[UnitMeter, ...] = ()
+    """Meters of each unit of the plant."""
 
 
 class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,8 @@ class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Fair value of one bitcoin, micro-units of the site's currency."""
     position: PositionFacts | None = None
     """Volumes and prices of the site's contracts; None without any."""
+    fuel_micro_per_gj: tuple[int, ...] = ()
+    """Price of each unit's fuel, micro-units per GJ."""
 
 
 class ControlReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -126,5 +131,6 @@ def add_up(parts: list[MeteredInterval]) -> MeteredInterval:
         ppa_wh=totals("ppa_wh"),
         import_peak_w=max(part.import_peak_w for part in parts),
         hosted=tuple(reduce(HostedMeter.plus, each) for each in zip(*(part.hosted for part in parts), strict=True)),
+        units=tuple(reduce(UnitMeter.plus, each) for each in zip(*(part.units for part in parts), strict=True)),
         shell=tuple(reduce(ShellMeter.plus, each) for each in zip(*(part.shell for part in parts), strict=True)),
     )

@@ -48,6 +48,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Hosting contract of each miner class; None, or nothing at all, for the site's own."""
     shell: tuple[ShellRate, ...] = ()
     """Prices of each powered-shell tenant."""
+    start_micro: tuple[int, ...] = ()
+    """Cost of a start of each unit, fuel aside."""
     position: PositionRates | None = None
     """Supply contracts; None without any."""
 
@@ -71,6 +73,7 @@ def rates_of(site: Site) -> Rates:
         hosting=tuple(_hosting(each, site) for each in site.hosting),
         host_of=_host_of(site),
         shell=tuple(_shell(each) for each in site.tenants),
+        start_micro=() if site.plant is None else tuple(micro(unit.start_ccy) for unit in site.plant.units),
         position=position_rates(site.contracts, tuple(each.at_hub for each in site.ppas)),
     )
 

@@ -16,6 +16,7 @@ from headrace.dispatch.uses import SiteModel, UseKind
 from headrace.loads import Firmness
 from headrace.settlement.metering import ControlReading, MeteredInterval
 from headrace.sim.owner_meters import OwnerMeters
+from headrace.sim.plant_meters import PlantDevices
 
 __all__ = ["Campus"]
 
@@ -81,18 +82,21 @@ class Campus:
         self._ppa = np.ascontiguousarray(ppa_ratio.T)
         self._shell_mw = None if shell_mw is None or not len(shell_mw) else np.ascontiguousarray(shell_mw.T)
         self._owners = OwnerMeters(model)
+        self._plant = PlantDevices(model, truth)
         self._months = months
         self._firm_it_mw = sum(model.firm_it_mw.tolist())
 
     def apply(self, setpoints: Setpoints, at_s: int) -> ControlReading:
         """Run one control interval under `setpoints` and read the meters."""
         t = (at_s - self._start_s) // self._step_s
+        least_mw, most_mw = self._source_min_mw[t].tolist(), self._source_max_mw[t].tolist()
+        self._plant.limit(setpoints.units, least_mw, most_mw)
         bus = Bus(
             firm_mw=float(self._firm_mw[t]),
             use_width_mw=tuple(self._width_mw[t].tolist()),
             use_is_mining=self._is_mining,
-            source_min_mw=tuple(self._source_min_mw[t].tolist()),
-            source_max_mw=tuple(self._source_max_mw[t].tolist()),
+            source_min_mw=tuple(least_mw),
+            source_max_mw=tuple(most_mw),
             source_cost_ccy_per_mwh=tuple(self._source_cost[t].tolist()),
             **self._battery_room(),
         )
@@ -127,6 +131,7 @@ class Campus:
         pue = self._pue[t].tolist()
         use_it_mw = [mw / pue[u.cooling] for mw, u in zip(flows.use_mw, self._model.uses, strict=True)]
         served = 1.0 - (flows.shed_mw / bus.firm_mw if bus.firm_mw > 0.0 else 0.0)
+        shed_mw = flows.shed_mw + self._plant.shed_mw(t)
         import_wh = self._wh(flows.import_mw)
         shell_mw = [] if self._shell_mw is None else self._shell_mw[t].tolist()
         return ControlReading(
@@ -143,6 +148,7 @@ class Campus:
                 import_peak_w=import_wh * 3600 // self._step_s,
                 hosted=self._owners.hosted(bus, flows, pue),
                 shell=self._owners.shell(shell_mw, served),
+                units=self._plant.burnt(setpoints.units, flows),
             ),
             firm_wh=self._wh(bus.firm_mw - flows.shed_mw),
             use_wh=tuple(self._wh(mw) for mw in flows.use_mw),
@@ -151,7 +157,7 @@ class Campus:
             stored_mwh=self.stored_mwh,
             yielded_wh=self._wh(flows.yielded_mw),
             absorbed_wh=self._wh(self._absorbed_mw(pue, setpoints, bus, flows)),
-            shed_wh=self._wh(flows.shed_mw),
+            shed_wh=self._wh(shed_mw),
             spilled_wh=self._wh(flows.spilled_mw),
             short_s=self._owners.short_s(bus, flows, pue),
         )
@@ -167,7 +173,7 @@ class Campus:
                 hashed[use.load] += use.hash_phs_per_mw * it_mw
         delivered, short = [], []
         for i, lease in enumerate(site.leases):
-            share = served
+            share = served * self._plant.served_ratio(t, lease.name)
             if lease.firmness is Firmness.CURTAILABLE and lease.idle_ratio < 1.0:
                 share = by_load.get((UseKind.LEASE, i), 0.0) / ((1.0 - lease.idle_ratio) * lease.it_mw)
             done = round(lease.gpus * step_s * min(1.0, share))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from headrace.dispatch.assemble import problem_id, problem_of
+from headrace.dispatch.commitment import by_hand as units_by_hand
 from headrace.dispatch.outlook import expected
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.problem import Problem
@@ -20,7 +21,7 @@ class AlwaysOn:
 
     def propose(self, model: SiteModel, sight: Sight) -> Proposal:
         """Ask for everything; the connection alone sets the limit."""
-        problem = present(model, sight)
+        problem = units_by_hand(model, present(model, sight), sight.inputs, sight.now_s, for_price=False)
         return Proposal(
             use_limit_mw=(None,) * len(model.uses),
             use_worth_ccy_per_mwh=tuple(problem.use_value_ccy_per_mwh[:, 0].tolist()),
@@ -35,14 +36,22 @@ class AlwaysOn:
             bid_ccy_per_mwh=None,
             ask_ccy_per_mwh=None,
             problem_id=problem_id(problem),
+            unit_is_on=problem.units_at(0),
         )
 
 
-def present(model: SiteModel, sight: Sight, *, by_hand: bool = True) -> Problem:
-    """The problem of this one interval, as a rule of thumb sees it unless `by_hand` is False."""
+def present(
+    model: SiteModel, sight: Sight, *, by_hand: bool = True, price_change_ccy_per_mwh: float = 0.0
+) -> Problem:
+    """The problem of this one interval, as a rule of thumb sees it unless `by_hand` is False.
+
+    `price_change_ccy_per_mwh` is the change expected since the last price published.
+    """
     starts_s = np.array([sight.now_s], np.int64)
     step_h = np.array([model.site.control_step_s / 3600.0])
-    outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h)
+    outlook = expected(
+        model, sight.inputs, sight.now_s, starts_s, step_h, price_change_ccy_per_mwh=price_change_ccy_per_mwh
+    )
     problem = problem_of(
         model,
         outlook,

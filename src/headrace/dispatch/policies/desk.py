@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from headrace.dispatch.assemble import problem_id, problem_of
+from headrace.dispatch.commitment import by_hand
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import expected
 from headrace.dispatch.plan import Plan
@@ -29,7 +30,7 @@ class Desk:
     def propose(self, model: SiteModel, sight: Sight) -> Proposal:
         """Ask by rule of thumb."""
         site = model.site
-        problem = present(model, sight)
+        problem = by_hand(model, present(model, sight), sight.inputs, sight.now_s, for_price=True)
         memory = self._switch(model, sight, problem, self._day_plan(model, sight))
         charge_mw, discharge_mw = _follow(model, sight, memory)
         import_limit_mw = site.connection.import_max_mw
@@ -48,6 +49,7 @@ class Desk:
             ask_ccy_per_mwh=None,
             problem_id=problem_id(problem),
             memory=None if memory is sight.memory else memory,
+            unit_is_on=problem.units_at(0),
         )
 
     def _switch(self, model: SiteModel, sight: Sight, problem: Problem, memory: Memory) -> Memory:

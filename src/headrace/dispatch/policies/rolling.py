@@ -7,9 +7,11 @@ import msgspec
 import numpy as np
 
 from headrace.dispatch.assemble import problem_id, problem_of
+from headrace.dispatch.commitment import commit, has_units
 from headrace.dispatch.outlook import expected
 from headrace.dispatch.plan import Infeasible, Plan
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
+from headrace.dispatch.price_change import PriceChange
 from headrace.dispatch.problem import Peak, Problem
 from headrace.dispatch.reserve import under_reserve
 from headrace.dispatch.solve import solve
@@ -37,6 +39,9 @@ class Rolling:
 
     name = "rolling"
 
+    def __init__(self) -> None:
+        self.price_change = PriceChange()
+
     def plan(self, model: SiteModel, sight: Sight) -> tuple[Problem, Plan | Infeasible]:
         """Solve the window that starts now.
 
@@ -47,7 +52,10 @@ class Rolling:
         starts_s, step_h = window_grid(
             now_s=sight.now_s, step_s=site.control_step_s, fine_s=FINE_S, horizon_s=HORIZON_S, end_s=sight.end_s
         )
-        outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h)
+        change = self.price_change.expected_ccy_per_mwh(sight.inputs, sight.now_s)
+        outlook = expected(
+            model, sight.inputs, sight.now_s, starts_s, step_h, price_change_ccy_per_mwh=change
+        )
         problem = problem_of(
             model,
             outlook,
@@ -58,6 +66,8 @@ class Rolling:
             terms=terms_in_force(model, asked_by(sight, outlook)),
         )
         problem = under_reserve(problem, site, sight.memory.reserve, sight.now_s)
+        if has_units(model):
+            problem = commit(model, problem, asked_by(sight, outlook))
         plan = solve(problem, explain=False)
         if isinstance(plan, Infeasible):
             return problem, plan_towards_shortage(problem, plan)
@@ -107,6 +117,7 @@ def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, questi
         bid_ccy_per_mwh=bid if bid > -math.inf else None,
         ask_ccy_per_mwh=ask if ask < math.inf else None,
         problem_id=question,
+        unit_is_on=problem.units_at(step),
     )
 
 

@@ -110,6 +110,8 @@ def why_rolling(site: Site) -> str:
         return "the site has no battery"
     if site.tariff.peak_charge_ccy_per_mw_month > 0.0:
         return "its water values do not know the monthly peak charge"
+    if site.plant is not None and site.plant.units:
+        return "its water values do not know units that are started and stopped"
     return ""
 
 

@@ -1,0 +1,42 @@
+"""What plant was in force on the control grid: import and export limits, and what fuel cost."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.core import micro
+from headrace.dispatch.asked import Asked
+from headrace.dispatch.plant_terms import export_in_force, fuel_prices, import_in_force
+from headrace.dispatch.uses import SiteModel
+
+__all__ = ["PlantTruth", "plant_truth"]
+
+Floats = NDArray[np.float64]
+
+
+class PlantTruth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Plant as it really was over a period."""
+
+    import_max_mw: Floats
+    """Import limit in force, shape (T,)."""
+    export_max_mw: Floats
+    """Export limit in force, shape (T,)."""
+    fuel_ccy_per_gj: Floats
+    """Price of each unit's fuel, shape (U, T)."""
+
+    def fuel_micro_per_gj(self, step: int) -> tuple[int, ...]:
+        """Price of each unit's fuel in one control step, micro-units per GJ."""
+        return tuple(micro(price) for price in self.fuel_ccy_per_gj[:, step].tolist())
+
+
+def plant_truth(model: SiteModel, asked: Asked) -> PlantTruth | None:
+    """Lay a site's plant on the steps of an outlook, with hindsight; None without plant."""
+    plant, connection = model.site.plant, model.site.connection
+    if plant is None:
+        return None
+    steps = len(asked.outlook.starts_s)
+    return PlantTruth(
+        import_max_mw=import_in_force(plant, asked, np.full(steps, connection.import_max_mw)),
+        export_max_mw=export_in_force(plant, asked, np.full(steps, connection.export_max_mw)),
+        fuel_ccy_per_gj=fuel_prices(model, asked.inputs, None, asked.outlook.starts_s),
+    )
