@@ -135,16 +135,6 @@ def test_a_failed_run_leaves_the_old_books(path):
     assert names(path.parent) == ["books.sqlite"]
 
 
-def test_books_at_a_url_grow_and_refuse_a_number_twice(tmp_path):
-    url = f"sqlite:///{tmp_path / 'live.sqlite'}"
-    write_books(url, ENTRIES[:10])
-    write_books(url, ENTRIES[10:])
-    assert list(read_entries(url)) == ENTRIES
-    with pytest.raises(BadInput, match="already booked"):
-        write_books(url, ENTRIES[5:6])
-    assert read_balances(url) == trial_balance(ENTRIES)
-
-
 @pytest.mark.parametrize("url", ["nosuch://host/books", "sqlite:////no/such/folder/books.sqlite"])
 def test_a_database_that_is_not_there_is_one_clear_error(url):
     with pytest.raises(BadInput, match=r"no such database|can't be read or written"):

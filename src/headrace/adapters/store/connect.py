@@ -54,7 +54,10 @@ def engine_of(url: str | URL, pragmas: tuple[str, ...]) -> Iterator[Engine]:
     """An engine whose SQLite connections run `pragmas` first; its connections are closed at the end."""
     if isinstance(url, str) and "@" in url.partition("://")[2].rpartition("@")[0]:
         raise BadInput(masked(url), "the name or password holds an @ of its own", "Write that @ as %40")
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url)
+    except ValueError as error:  # a port that is no number
+        raise BadInput(masked(str(url)), "is no database URL", "Write postgresql://USER@HOST:PORT/DATABASE") from error
 
     def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  each driver has its own connection type
         for pragma in pragmas:
