@@ -11,7 +11,9 @@ from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.site import Site
 from headrace.energy import Series
 from headrace.engine.position import uses_hub, uses_hub_day_ahead
+from headrace.energy.reserves import simulated_role
 from headrace.loads.cooling import is_flat
+from headrace.sim.reserve_calls import simulated_calls
 
 __all__ = ["check_period", "further_roles", "read_inputs", "read_series"]
 
@@ -28,6 +30,7 @@ PLAUSIBLE: Final = dict.fromkeys(PRICES, (-1e5, 1e5)) | {
     "carbon": (0.0, 1e4),
     "profile": (0.0, 1.1),
     "demand": (0.0, 1e12),
+    "reserve_price": (-1e3, 1e5),
 }
 """Least and greatest value of a role, or of what a generator, agreement or service names, in the series' unit. Wide: no
 market, machine or weather on record comes near, so a value outside is another unit, or no measurement."""
@@ -88,7 +91,8 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
         profiles={
             role: read_series(feed, role, wide, "demand" if role in demands else "profile") for role in sorted(own)
         },
-        further={role: read_series(feed, role, wide, kind) for role, kind in sorted(further.items())},
+        further={role: read_series(feed, role, wide, kind) for role, kind in sorted(further.items())}
+        | simulated_calls(site, wide),
     )
 
 
@@ -99,6 +103,11 @@ def further_roles(site: Site) -> dict[str, str]:
         roles["hub_real_time"] = "hub_real_time"
     if uses_hub_day_ahead(site):
         roles["hub_day_ahead"] = "hub_day_ahead"
+    simulated = {simulated_role(reserve.name) for reserve in site.reserves}
+    for reserve in site.reserves:
+        roles[reserve.price] = "reserve_price"
+        if reserve.calls is not None and reserve.calls not in simulated:
+            roles[reserve.calls] = "profile"
     return roles
 
 

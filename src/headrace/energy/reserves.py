@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Direction", "Reserve", "ReserveProduct", "product_at"]
+__all__ = ["Direction", "Reserve", "ReserveProduct", "product_at", "simulated_role"]
 
 
 class Direction(StrEnum):
@@ -85,3 +85,8 @@ def product_at(reserve: Reserve, at_s: int) -> ReserveProduct | None:
         if product.valid_from_s <= at_s and (product.valid_to_s is None or at_s < product.valid_to_s):
             return product
     return None
+
+
+def simulated_role(name: str) -> str:
+    """Role under which a reserve's simulated calls stand among the inputs."""
+    return f"simulated calls {name}"

@@ -1,7 +1,9 @@
 """From the checked file to the records of the rooms: machines become megawatts, points become curves."""
 
 from headrace.adapters.sitefile.asics import asic_models
+from headrace.adapters.sitefile.contracts import build_contracts, contract_notes
 from headrace.adapters.sitefile.owners import build_owners
+from headrace.adapters.sitefile.reserves import build_reserves
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_energy import BatterySection
 from headrace.adapters.sitefile.schema_loads import MinerSection
@@ -41,6 +43,8 @@ def build(file: SiteFile) -> Site:
         desk=DeskRules(hold_s=round(file.desk.hold_min * 60), peak_hours_local=file.desk.peak_hours_local),
         usd_rate_ratio=1.0 if file.fx is None else file.fx.usd_rate_ratio,
         **build_owners(file),
+        **build_contracts(file),
+        reserves=build_reserves(file),
     )
 
 
@@ -120,4 +124,5 @@ def notes(file: SiteFile) -> tuple[str, ...]:
             said.append(f"miner {miner.name}: {'; '.join(part for part in (source, curve) if part)}")
     if file.fx is not None:
         said.append(f"exchange rate held at {file.fx.usd_rate_ratio:g} {file.site.currency} per US dollar")
+    said += contract_notes(file)
     return tuple(said)

@@ -8,11 +8,13 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from headrace.adapters.sitefile.asics import asic_models
+from headrace.adapters.sitefile.contracts import contract_findings
 from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.owners import owner_findings
 from headrace.adapters.sitefile.period import window_of
+from headrace.adapters.sitefile.reserves import reserve_findings
 from headrace.adapters.sitefile.roles import feed_findings
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.core import Currency
@@ -72,6 +74,7 @@ def _named(file: SiteFile) -> list[tuple[KeyPath, str]]:
     names: list[tuple[KeyPath, str]] = [(("miner", i, "name"), each.name) for i, each in enumerate(file.miner)]
     names += [(("inference", i, "name"), each.name) for i, each in enumerate(file.inference)]
     names += [(("generator", i, "name"), each.name) for i, each in enumerate(file.generator)]
+    names += [(("contract", i, "name"), each.name) for i, each in enumerate(file.contract)]
     names += [(("ppa", i, "name"), each.name) for i, each in enumerate(file.ppa)]
     names += [(("hosting", i, "name"), each.name) for i, each in enumerate(file.hosting)]
     names += [(("tenant", i, "name"), each.name) for i, each in enumerate(file.tenant)]
@@ -206,6 +209,8 @@ _CHECKS: Final = (
     _battery,
     _fx,
     owner_findings,
+    contract_findings,
+    reserve_findings,
     feed_findings,
     _firm_load,
 )

@@ -4,9 +4,11 @@ import difflib
 from typing import Final
 
 from headrace.adapters.feeds.catalogue import catalogue
+from headrace.adapters.sitefile.contracts import contract_roles
 from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
+from headrace.adapters.sitefile.reserves import reserve_roles, reserve_units
 from headrace.adapters.sitefile.schema import ROLES, SiteFile
 
 __all__ = ["feed_findings"]
@@ -46,6 +48,7 @@ def _units(file: SiteFile) -> dict[str, str]:
     units |= {each.profile: "ratio" for each in file.ppa}
     units |= {each.profile: "ratio" for each in file.tenant if each.profile is not None}
     units |= {each.demand: "per_s" for each in file.inference}
+    units |= reserve_units(file)
     return units
 
 
@@ -68,4 +71,6 @@ def _asked_roles(file: SiteFile) -> dict[str, tuple[KeyPath, str]]:
             asked[tenant.profile] = (("tenant", i, "profile"), "share of the contracted power, 0..1")
     for i, service in enumerate(file.inference):
         asked[service.demand] = (("inference", i, "demand"), "requests per second")
+    asked |= reserve_roles(file)
+    asked |= contract_roles(file)
     return asked

@@ -1,12 +1,13 @@
 """The site file as a model: every table, in the order an operator would write them."""
 
-from datetime import date, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import Discriminator, Field, PlainValidator, Strict, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, Strict, Tag
 
 from headrace.adapters.feeds.declaration import FeedDeclaration
 from headrace.adapters.sitefile.fields import Count, Magnitude, PositiveMagnitude, Section
+from headrace.adapters.sitefile.moment import Moment
+from headrace.adapters.sitefile.schema_contracts import CashSection, ContractSection
 from headrace.adapters.sitefile.schema_energy import (
     BatterySection,
     ConnectionSection,
@@ -23,6 +24,7 @@ from headrace.adapters.sitefile.schema_loads import (
     MinerSection,
 )
 from headrace.adapters.sitefile.schema_owners import AllowanceSection, HostingSection, TenantSection
+from headrace.adapters.sitefile.schema_reserves import ReserveSection
 from headrace.core import Currency
 
 __all__ = ["BY_NAME", "DECLARED", "ROLES", "DeskSection", "FxSection", "ReplaySection", "SiteFile", "SiteSection"]
@@ -46,22 +48,6 @@ The hub's prices are for the labelled sensitivity only: what the same site would
 BY_NAME: Final = "catalogue name"
 DECLARED: Final = "declaration"
 """The two ways to declare a feed, as they appear in pydantic's error locations."""
-
-
-def _moment(value: Any) -> date:  # noqa: ANN401  whatever the file holds
-    if not isinstance(value, date) or (isinstance(value, datetime) and value.tzinfo is None):
-        raise ValueError(f"must be a date (2024-01-01) or a time with its offset (2024-01-01T06:00:00Z), was {value}")
-    if not 1970 <= value.year < 2100:
-        raise ValueError(f"must lie within the years 1970 to 2099, was {value}")
-    return value
-
-
-Moment = Annotated[
-    date,
-    PlainValidator(_moment),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
-]
-"""A TOML date, or a TOML time with its offset."""
 
 
 class SiteSection(Section):
@@ -129,6 +115,10 @@ class SiteFile(Section):
     """Generation on site."""
     ppa: tuple[PpaSection, ...] = ()
     """Power purchase agreements."""
+    contract: tuple[ContractSection, ...] = ()
+    """Supply contracts."""
+    cash: CashSection | None = None
+    """Cash, terms of payment and security."""
     cooling: tuple[CoolingSection, ...] = ()
     """Cooling plants."""
     miner: tuple[MinerSection, ...] = ()
@@ -145,6 +135,8 @@ class SiteFile(Section):
     """Powered-shell tenants."""
     allowance: tuple[AllowanceSection, ...] = ()
     """How much of a curtailable lease may be taken away."""
+    reserve: tuple[ReserveSection, ...] = ()
+    """Reserves the site sells."""
     desk: DeskSection = DeskSection()
     """The desk that is the baseline."""
     fx: FxSection | None = None
