@@ -41,7 +41,7 @@ def local(name: str, first: date, last: date) -> Interval:
         ("ercot.real_time.hb_south", date(2024, 11, 2), date(2024, 11, 5)),
         ("ercot.day_ahead.hb_south", date(2024, 11, 2), date(2024, 11, 5)),
         ("nyiso.real_time.west", date(2018, 3, 10), date(2018, 3, 13)),
-        ("nyiso.real_time.north", date(2018, 11, 3), date(2018, 11, 6)),
+        ("nyiso.real_time.north", date(2018, 11, 1), date(2018, 11, 4)),
         ("nyiso.day_ahead.west", date(2018, 1, 4), date(2018, 1, 9)),
         ("caiso.day_ahead.np15", date(2022, 9, 5), date(2022, 9, 8)),
         ("caiso.day_ahead.np15", date(2022, 11, 5), date(2022, 11, 8)),

@@ -122,6 +122,16 @@ def test_an_interval_partly_without_a_print_is_missing():
     assert found.values.tolist() == [10.0, 20.0, 35.0]
 
 
+@pytest.mark.parametrize(("lost", "count"), [(range(14, 24), 290), (range(4, 24), 269), (range(12, 30), 276)])
+def test_showings_that_cannot_be_told_apart_are_missing_not_guessed(lost, count):
+    header, *lines = recorded("nyiso_20241103realtime_zone.csv").decode().splitlines()
+    kept = [line for i, line in enumerate(lines) if i // 2 not in lost]
+    found = read(*NYISO_AUTUMN, zipped(day__csv="\n".join([header, *kept]).encode()))
+    begins_s = midnight_s(date(2024, 11, 3), SOURCES["nyiso"].zone)
+    assert ((found.times_s - begins_s) // 300 + 1.0).tolist() == found.values.tolist()
+    assert len(found.values) == count
+
+
 def test_an_empty_cell_is_missing_not_zero():
     reply = json.loads(recorded("ercot_spp_2024-11-03.json"))
     reply["data"][0][5] = None

@@ -89,21 +89,31 @@ def _read(series: LiveSeries, request: Request, body: bytes) -> Table:
 
 def _stamped(where: str, point: str, content: bytes) -> list[tuple[int, float]]:
     """Rows of one point as (stamp in epoch seconds, price)."""
-    found: list[tuple[int, float]] = []
+    rows: list[tuple[datetime, float]] = []
     points: set[str] = set()
-    before, is_second = datetime(1, 1, 1), False  # noqa: DTZ001  wall time, before every stamp
     for stamp, name, price in csv_rows(where, text(where, content), ("Time Stamp", "Name", PRICE)):
         points.add(name)
-        if name != point:
-            continue
-        wall = _wall(where, stamp)
-        is_second = is_twice(wall, ZONE) and (is_second or wall <= before)
-        before = wall
-        found.append((wall_s(f"{where}, {stamp}", wall, ZONE, is_second=is_second), number(where, price)))
-    if not found:
+        if name == point:
+            rows.append((_wall(where, stamp), number(where, price)))
+    if not rows:
         there = ", ".join(sorted(points)[:20]) or "none"
         raise BadInput(where, f"no row of {point}", f"Points there: {there}")
-    return found
+    return _in_utc(where, rows)
+
+
+def _in_utc(where: str, rows: Sequence[tuple[datetime, float]]) -> list[tuple[int, float]]:
+    """Wall stamps as epoch seconds: of those that the clock shows twice, the second showing begins at the step back.
+
+    Where rows are lost and no step back is left, the two showings can't be told apart: these rows are left out.
+    """
+    twice = {i for i, (wall, _) in enumerate(rows) if is_twice(wall, ZONE)}
+    second_from = next((i for i in sorted(twice) if i - 1 in twice and rows[i][0] <= rows[i - 1][0]), len(rows))
+    is_told = second_from < len(rows) or len(rows) - 1 in twice  # the day's file may not have come that far yet
+    return [
+        (wall_s(f"{where}, {wall}", wall, ZONE, is_second=i in twice and i >= second_from), price)
+        for i, (wall, price) in enumerate(rows)
+        if is_told or i not in twice
+    ]
 
 
 def _wall(where: str, stamp: str) -> datetime:
