@@ -12,6 +12,7 @@ from headrace.dispatch.owner_terms import allowance_terms, hosting_terms, shell_
 from headrace.dispatch.reserve import contribute as reserve_terms
 from headrace.dispatch.plant_terms import plant_terms
 from headrace.dispatch.site import Site
+from headrace.dispatch.supply_terms import changes_import_cost, supply_terms
 from headrace.dispatch.terms import Terms, neutral
 from headrace.dispatch.uses import SiteModel
 
@@ -23,6 +24,7 @@ Contributor = Callable[[Terms, SiteModel, Asked], None]
 
 CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = (
     (lambda site: bool(site.tenants), shell_terms),
+    (changes_import_cost, supply_terms),
     (lambda site: bool(site.hosting), hosting_terms),
     (lambda site: bool(site.allowances or site.hosting), allowance_terms),
     (lambda site: site.plant is not None, plant_terms),

@@ -1,4 +1,4 @@
-"""Money keys: `_usd_`, `_eur_` or `_cad_` in the file, `_ccy_` in the models.
+"""Money keys: `_usd`, `_eur` or `_cad` in the file, `_ccy` in the models, before another unit or last in the name.
 
 A key that names another currency than the site's is refused: its figure would be read in the wrong money.
 """
@@ -12,8 +12,8 @@ from headrace.core import Currency
 
 __all__ = ["declared_currency", "foreign_keys", "to_file_key", "to_model_key", "to_model_keys"]
 
-_IN_MODEL: Final = "_ccy_"
-_IN_FILE: Final = re.compile("_(" + "|".join(currency.lower() for currency in Currency) + ")_")
+_IN_MODEL: Final = re.compile(r"_ccy(?=_|\b)")
+_IN_FILE: Final = re.compile("_(" + "|".join(currency.lower() for currency in Currency) + ")(?=_|$)")
 
 
 def declared_currency(document: dict[str, Any]) -> Currency | None:
@@ -25,12 +25,12 @@ def declared_currency(document: dict[str, Any]) -> Currency | None:
 
 def to_file_key(key: str, currency: Currency | None) -> str:
     """Key as an operator writes it: `_ccy_` becomes the site's currency (dollars where that is not known)."""
-    return key.replace(_IN_MODEL, f"_{(currency or Currency.USD).lower()}_")
+    return _IN_MODEL.sub(f"_{(currency or Currency.USD).lower()}", key)
 
 
 def to_model_key(key: str) -> str:
     """Key as the models name it."""
-    return _IN_FILE.sub(_IN_MODEL, key)
+    return _IN_FILE.sub("_ccy", key)
 
 
 def to_model_keys(document: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _foreign(value: Any, path: KeyPath, currency: Currency) -> Iterator[tuple[Ke
             yield from _foreign(inner, (*path, i), currency)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            named = re.search(r"_(ccy|usd|eur|cad)_", key)
+            named = re.search(r"_(ccy|usd|eur|cad)(?=_|$)", key)
             if named and named[1] != currency.lower():
                 yield (*path, key), named[1].upper()
             yield from _foreign(inner, (*path, key), currency)

@@ -1,8 +1,8 @@
 """The period of a `[replay]` table: dates are midnights in the site's zone, times carry their own offset."""
 
-from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+from headrace.adapters.sitefile.moment import instant
 from headrace.adapters.sitefile.schema import ReplaySection
 from headrace.core import Interval
 
@@ -11,10 +11,5 @@ __all__ = ["window_of"]
 
 def window_of(replay: ReplaySection, zone: ZoneInfo) -> Interval | None:
     """Period in UTC; None if it does not end after it starts."""
-    start, end = _instant(replay.start, zone), _instant(replay.end, zone)
+    start, end = instant(replay.start, zone), instant(replay.end, zone)
     return Interval(start=start, end=end) if start < end else None
-
-
-def _instant(moment: date, zone: ZoneInfo) -> datetime:
-    at = moment if isinstance(moment, datetime) else datetime.combine(moment, time(), tzinfo=zone)
-    return at.astimezone(UTC)

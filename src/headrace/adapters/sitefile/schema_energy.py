@@ -103,3 +103,5 @@ class PpaSection(Section):
     """Price paid for every MWh generated."""
     profile: str
     """Role in [feeds] of the plant's capacity factor (0..1)."""
+    at_hub: Flag = False
+    """Settles at the hub (series hub_real_time) instead of the site's own point."""
