@@ -15,6 +15,7 @@ from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.sitefile import LoadedSite
 from headrace.app.folders import file_stem
 from headrace.app.inputs import check_period, read_inputs, read_series
+from headrace.app.reserves import bound_with_reserve, check_reserve_rules, reserve_notes, selling
 from headrace.core import BadInput, ExitCode, HeadraceError, Interval, content_id, iso
 from headrace.dispatch.inputs import Inputs, in_time
 from headrace.dispatch.plan import Infeasible
@@ -86,6 +87,7 @@ def prepare(loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant
         If a series is missing, broken, or does not cover the period.
     """
     check_period(feed, loaded.site, window)
+    check_reserve_rules(loaded.site, window)
     inputs = read_inputs(feed, loaded.site, set(loaded.feeds), window)
     model = model_of(loaded.site)
     return Variant(model=model, inputs=inputs, truth=truth_of(model, inputs, window))
@@ -134,7 +136,7 @@ def replay(
     base = prepare(loaded, feed, window)
     digest = _digest(base.inputs)
     runs: list[PolicyRun] = []
-    notes = [*_notes(loaded, feed, base), *loaded.notes]
+    notes = [*_notes(loaded, feed, base), *reserve_notes(loaded.site, base.inputs, window), *loaded.notes]
     if "stochastic" in labels and (why := why_rolling(loaded.site)):
         notes.append(f"Policy stochastic equals rolling here: {why}.")
     for label in labels:
@@ -202,7 +204,7 @@ def _campus(variant: Variant, stored_mwh: float) -> Campus:
 def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant | None:
     """The world of one run; None if the site declares nothing to make it from."""
     match label:
-        case "stochastic":
+        case "stochastic" | "rolling" if label == "stochastic" or base.model.site.reserves:
             return msgspec.structs.replace(base, inputs=with_price_history(base.inputs, feed, window))
         case "rolling, price known":
             inputs = msgspec.structs.replace(base.inputs, real_time=in_time(base.inputs.real_time))
@@ -239,11 +241,13 @@ def _policy(label: str, variant: Variant) -> Policy | Infeasible:
         case "always-on":
             return AlwaysOn()
         case "desk":
-            return Desk()
+            return selling(Desk(), variant.model.site)
         case "rolling":
-            return Rolling()
+            return selling(Rolling(), variant.model.site)
         case "stochastic":
-            return Stochastic()
+            return selling(Stochastic(), variant.model.site)
+        case "bound" if variant.model.site.reserves:
+            return bound_with_reserve(variant.model, variant.inputs, variant.truth)
         case "bound":
             problem = variant.truth.problem
             plan = solve(problem)
