@@ -3,6 +3,7 @@
 People write it once per sender, beside the statements; unknown keys are refused and every error is named at once.
 """
 
+import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -76,7 +77,8 @@ class ChargeDeclaration(_Section):
     @classmethod
     def _line_exists(cls, line: str) -> str:
         if line not in BOOKABLE:
-            raise ValueError(f"must be one of {', '.join(BOOKABLE)}; was {line!r}")
+            close = ", ".join(difflib.get_close_matches(line, BOOKABLE, n=3, cutoff=0.3))
+            raise ValueError(f"our books have no line {line!r}{f' (close: {close})' if close else ''}")
         return line
 
 
@@ -226,6 +228,6 @@ def _problem(path: Path, error: dict[str, Any], lines: dict[KeyPath, int]) -> tu
         case "extra_forbidden":
             return where, "unknown key", "Take it out; docs/statements.md lists the keys"
         case "value_error":
-            return where, str(error["ctx"]["error"]), "Correct it"
+            return where, str(error["ctx"]["error"]), "Correct it; docs/statements.md lists the keys"
     found = error["msg"][0].lower() + error["msg"][1:]
     return where, f"{found}, was {str(error['input'])[:60]!r}", "Correct it; docs/statements.md lists the keys"

@@ -153,7 +153,7 @@ def _billed(path: Path, rows: Iterable[_Row], declaration: StatementDeclaration)
         currency = row.get("currency")
         if declaration.columns.currency is not None and currency.upper() != declaration.currency:
             found = f"currency is {currency!r}, declared is {declaration.currency}"
-            _refuse(path, row.number, found, "Declare a currency for each kind of statement of its own")
+            _refuse(path, row.number, found, "Check the file, or give that currency a declaration of its own")
         try:
             billed.append(_billed_row(row, name, charge, declaration, zone))
         except Unreadable as error:

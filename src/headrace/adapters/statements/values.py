@@ -84,7 +84,7 @@ def span_of(
         step_s = _SECONDS[billing]
         start_s = epoch_s(at) - (step_s if declaration.stamp == "end" else 0)
         if start_s % step_s:
-            raise Unreadable(f"time {text!r} is no border of a {billing} interval", "Check the declared interval")
+            raise Unreadable(f"time {text!r} is no border of its intervals ({billing})", "Check the declared interval")
         return start_s, start_s + step_s
     local = at.astimezone(zone)
     is_first = (local.hour, local.minute, local.second) == (0, 0, 0) and (billing == "day" or local.day == 1)
