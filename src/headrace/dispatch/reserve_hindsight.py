@@ -39,6 +39,8 @@ SEEN_S: Final = 2 * 86_400
 """What each programme sees, seconds."""
 LEAST_MW: Final = 1e-6
 """Awards below this are rounding."""
+FULL_MW: Final = 1e-6
+"""A block within this of its width runs in full."""
 
 
 class Hindsight(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -300,7 +302,7 @@ def _plan(problem: Problem, parts: list[dict[str, Floats]], times: int, objectiv
         objective_ccy=objective_ccy,
         import_mw=laid("import"),
         export_mw=laid("export"),
-        use_mw=laid("use"),
+        use_mw=_full_where_full(problem, laid("use"), times),
         source_mw=laid("source"),
         charge_mw=laid("charge"),
         discharge_mw=laid("discharge"),
@@ -309,3 +311,12 @@ def _plan(problem: Problem, parts: list[dict[str, Floats]], times: int, objectiv
         ask_ccy_per_mwh=np.full(steps, np.inf),
         peak_mw=np.empty(0),
     )
+
+
+def _full_where_full(problem: Problem, use_mw: Floats, times: int) -> Floats:
+    """A block that runs in full follows its own width from control step to control step."""
+    whole = problem.steps // times * times
+    width_mw = problem.use_max_mw[:, :whole]
+    mean_mw = np.repeat(width_mw.reshape(len(width_mw), -1, times).mean(axis=-1), times, axis=-1)
+    full = use_mw[:, :whole] >= mean_mw - FULL_MW
+    return np.concatenate((np.where(full, width_mw, use_mw[:, :whole]), use_mw[:, whole:]), axis=-1)
