@@ -12,21 +12,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.dispatch.arrays import kernel_args
 from headrace.dispatch.jobs.lp.reference import solve_jobs_reference
+from headrace.dispatch.jobs.network import solve_network
 from headrace.dispatch.jobs.plan import JobPlan, Method
 from headrace.dispatch.jobs.window import JobWindow
-from headrace.dispatch.kernel.network_jobs import JobArrays, SiteArrays, solve_network
 from headrace.dispatch.plan import Infeasible, Plan
 from headrace.dispatch.problem import Problem
 from headrace.dispatch.solve import solve
 
-__all__ = ["around_jobs", "solve_jobs"]
+__all__ = ["around_jobs", "lost_ccy", "solve_jobs"]
 
 Floats = NDArray[np.float64]
 
-PIVOTS_PER_ARC: Final = 50
-"""Pivots allowed per column: the most seen on random problems is 1."""
 GAP_RATIO_MOST: Final = 1e-9
 """Largest gap between cost and bound that counts as proven, per the objective."""
 RESIDUAL_MOST_MW: Final = 1e-6
@@ -50,35 +47,30 @@ def solve_jobs(problem: Problem, window: JobWindow) -> JobPlan | Infeasible:
     """
     if problem.peak is not None and problem.peak.charge_ccy_per_mw > 0.0:
         return _by_reference(problem, window)
-    columns = len(window.power_max_mw) + window.jobs
-    columns += problem.steps * (5 + len(problem.use_names) + len(problem.source_names) + len(window.cluster_max_mw))
-    pivots, certificate, power, unserved, draw, price, rent, worth, _ = solve_network(
-        SiteArrays(*kernel_args(problem)), job_arrays(window), PIVOTS_PER_ARC * columns
-    )
-    if pivots < 0:
+    found = solve_network(problem, window)
+    if found is None:
         return _no_plan(problem)
-    cost, bound, residual = certificate
-    gap = (cost - bound) / max(1.0, abs(cost))
-    if not (abs(gap) <= GAP_RATIO_MOST and residual <= RESIDUAL_MOST_MW):
+    gap = (found.cost_ccy - found.bound_ccy) / max(1.0, abs(found.cost_ccy))
+    if not (abs(gap) <= GAP_RATIO_MOST and found.residual_mw <= RESIDUAL_MOST_MW):
         return _by_reference(problem, window)
-    core = solve(around_jobs(problem, window, draw))
-    if isinstance(core, Infeasible):  # the flows break a limit by rounding, the core's tolerance is finer
+    core = solve(around_jobs(problem, window, found.draw_mw))
+    if isinstance(core, Infeasible):  # the flows break a limit by rounding; the core's tolerance is finer
         return _by_reference(problem, window)
     return JobPlan(
         window=window,
         core=core,
-        objective_ccy=core.objective_ccy - _lost_ccy(problem, window, power, unserved),
-        power_mw=power,
-        unserved_mwh=unserved,
-        draw_mw=draw,
-        worth_ccy_per_mwh=worth,
-        bid_ccy_per_mwh=worth / window.pue_ratio[window.cluster, 0],
-        price_ccy_per_mwh=price,
-        rent_ccy_per_mwh=rent,
+        objective_ccy=core.objective_ccy - lost_ccy(problem, window, found.power_mw, found.unserved_mwh),
+        power_mw=found.power_mw,
+        unserved_mwh=found.unserved_mwh,
+        draw_mw=found.draw_mw,
+        worth_ccy_per_mwh=found.worth_ccy_per_mwh,
+        bid_ccy_per_mwh=found.worth_ccy_per_mwh / window.pue_ratio[window.cluster, 0],
+        price_ccy_per_mwh=found.price_ccy_per_mwh,
+        rent_ccy_per_mwh=found.rent_ccy_per_mwh,
         method=Method.NETWORK,
-        pivots=pivots,
+        pivots=found.pivots,
         gap_ratio=gap,
-        residual_mw=residual,
+        residual_mw=found.residual_mw,
     )
 
 
@@ -88,23 +80,7 @@ def around_jobs(problem: Problem, window: JobWindow, draw_mw: Floats) -> Problem
     return msgspec.structs.replace(problem, firm_mw=firm_mw)
 
 
-def job_arrays(window: JobWindow) -> JobArrays:
-    """Arrays of a window in the kernel's order, contiguous."""
-    row = np.ascontiguousarray
-    return JobArrays(
-        row(window.cluster),
-        row(window.work_mwh),
-        row(window.value_ccy_per_mwh),
-        row(window.begin),
-        row(window.first),
-        row(window.power_max_mw),
-        row(window.late_ccy_per_mwh),
-        row(window.cluster_max_mw),
-        row(window.pue_ratio),
-    )
-
-
-def _lost_ccy(problem: Problem, window: JobWindow, power_mw: Floats, unserved_mwh: Floats) -> float:
+def lost_ccy(problem: Problem, window: JobWindow, power_mw: Floats, unserved_mwh: Floats) -> float:
     """Cost of undone work and of lateness."""
     late = problem.step_h[window.step_of_power] * window.late_ccy_per_mwh * power_mw
     return float(late.sum() + window.value_ccy_per_mwh @ unserved_mwh)
@@ -118,7 +94,7 @@ def _by_reference(problem: Problem, window: JobWindow) -> JobPlan | Infeasible:
     core = solve(around_jobs(problem, window, draw))
     if isinstance(core, Infeasible):
         core = _plan(solve(around_jobs(problem, window, draw * (1.0 - RESIDUAL_MOST_MW))))
-    objective = core.objective_ccy - _lost_ccy(problem, window, found.power_mw, found.unserved_mwh)
+    objective = core.objective_ccy - lost_ccy(problem, window, found.power_mw, found.unserved_mwh)
     return JobPlan(
         window=window,
         core=core,

@@ -63,6 +63,8 @@ class PriceArrays(NamedTuple):
     late_steps: int
     day_ahead: Floats
     known_steps: Ints
+    change: Floats
+    """Change expected from the last price seen to the present one, by present step."""
 
 
 class RunArrays(NamedTuple):
@@ -289,11 +291,11 @@ def realise(
 
 @njit(cache=True, error_model="numpy")
 def forecast_price(site: SiteArrays, prices: PriceArrays, t: int, times_s: Ints, fade_s: float, out: Floats) -> None:
-    """Price of each time as step t sees it: day-ahead plus the last seen deviation, fading."""
+    """Price of each time as step t sees it: day-ahead plus the last seen deviation moved on, fading."""
     live = t - prices.late_steps
     fill_forecast(
         out, times_s, t * site.step_s, prices.day_ahead, 0, site.step_s, prices.known_steps[t],
-        prices.settled[live] if live >= 0 else np.nan, live * site.step_s, site.step_s, fade_s, 0,
+        prices.settled[live] + prices.change[t] if live >= 0 else np.nan, live * site.step_s, site.step_s, fade_s, 0,
     )  # fmt: skip
 
 

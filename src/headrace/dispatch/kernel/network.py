@@ -8,16 +8,16 @@ leaves up and duals from the root down, so a pivot touches the components of the
 is ever factored (Kennington & Helgason, *Algorithms for Network Programming*, 1980, ch. 5).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["AT_CAP", "AT_ZERO", "BASIC", "BETWEEN", "Arcs", "Forest", "blank_forest", "link", "unlink"]
+__all__ = ["AT_CAP", "AT_ZERO", "BASIC", "BETWEEN", "Network", "blank_network", "link", "unlink"]
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Records: TypeAlias = "np.recarray[Any, np.dtype[np.void]]"
 
 AT_ZERO = 0
 """Out of the basis, empty."""
@@ -28,110 +28,100 @@ BASIC = 2
 BETWEEN = 3
 """Out of the basis but between its bounds: a start that is no vertex has some, and each leaves this state for good."""
 
+ARC = np.dtype(
+    [
+        ("tail", np.int64),
+        ("head", np.int64),
+        ("at_tail", np.float64),
+        ("at_head", np.float64),
+        ("cost", np.float64),
+        ("cap", np.float64),
+        ("flow", np.float64),
+        ("status", np.int64),
+    ]
+)
+"""One column: its rows and entries, its cost and cap, and where it stands."""
 
-class Arcs(NamedTuple):
-    """Columns, shape (n,), and right-hand sides, shape (m,)."""
+NODE = np.dtype(
+    [
+        ("supply", np.float64),  # right-hand side
+        ("first", np.int64),  # first basic slot here, -1 for none
+        ("parent", np.int64),
+        ("parent_arc", np.int64),
+        ("root", np.int64),
+        ("gain", np.float64),  # what one unit of need here is at the root
+        ("dual", np.float64),
+        ("fixed", np.float64),
+        ("factor", np.float64),  # dual = fixed + factor · dual of the root
+        ("extra", np.int64),  # extra arc of the tree, at its root
+        ("turn", np.float64),  # need at the root that one unit in the extra arc makes, at the root
+        ("mark", np.int64),
+        ("change", np.float64),  # change of the parent arc per unit entering
+        ("touch_mark", np.int64),
+    ]
+)
+"""One row, and its place in the basis."""
 
-    tail: Ints
-    head: Ints
-    at_tail: Floats
-    at_head: Floats
-    cost: Floats
-    cap: Floats
-    supply: Floats
 
+class Network(NamedTuple):
+    """Columns, rows and a basis; slot 2e is arc e at its tail, 2e + 1 at its head."""
 
-class Forest(NamedTuple):
-    """A basis and what follows from it; slot 2e is arc e at its tail, 2e + 1 at its head."""
-
-    status: NDArray[np.int8]
-    flow: Floats
-    first: Ints
-    """First basic slot at each node, -1 for none."""
-    after: Ints
-    before: Ints
-    parent: Ints
-    parent_arc: Ints
-    root: Ints
-    """Root of each node's tree."""
-    gain: Floats
-    """What one unit of need at a node is at its root."""
-    dual: Floats
-    fixed: Floats
-    factor: Floats
-    """dual = fixed + factor · dual of the root."""
-    extra: Ints
-    """Extra arc of the tree, by root."""
-    turn: Floats
-    """Need at the root that one unit in the extra arc makes, by root."""
-    mark: Ints
-    stack: Ints
-    order: Ints
-    change: Floats
-    """Change of a node's parent arc per unit entering."""
-    touched: Ints
-    """Nodes whose `change` holds in this pivot."""
-    touch_mark: Ints
+    arcs: Records
+    """Shape (n,) of `ARC`."""
+    nodes: Records
+    """Shape (m,) of `NODE`."""
+    slots: Ints
+    """Following and preceding basic slot at the same node, shape (2n, 2)."""
+    lists: Ints
+    """Work lists of nodes, shape (3, m + 1): stack, nodes of the tree just grown, nodes touched by a pivot."""
     clock: Ints
-    """Stamps given out for `mark` and `touch_mark`."""
+    """Stamps given out for `mark` and `touch_mark`, shape (2,)."""
 
 
 @njit(cache=True, error_model="numpy")
-def blank_forest(arcs: int, nodes: int) -> Forest:
-    """Room for a basis; every arc out of it and empty."""
-    return Forest(
-        np.zeros(arcs, np.int8),
-        np.zeros(arcs),
-        np.full(nodes, -1),
-        np.full(2 * arcs, -1),
-        np.full(2 * arcs, -1),
-        np.full(nodes, -1),
-        np.full(nodes, -1),
-        np.zeros(nodes, np.int64),
-        np.zeros(nodes),
-        np.zeros(nodes),
-        np.zeros(nodes),
-        np.zeros(nodes),
-        np.zeros(nodes, np.int64),
-        np.zeros(nodes),
-        np.zeros(nodes, np.int64),
-        np.empty(nodes + 1, np.int64),
-        np.empty(nodes + 1, np.int64),
-        np.zeros(nodes),
-        np.empty(nodes, np.int64),
-        np.zeros(nodes, np.int64),
+def blank_network(arcs: int, nodes: int) -> Network:
+    """Room for a network; every arc out of the basis and empty, single-rowed, with entry 1."""
+    net = Network(
+        np.zeros(arcs, ARC),
+        np.zeros(nodes, NODE),
+        np.full((2 * arcs, 2), -1),
+        np.zeros((3, nodes + 1), np.int64),
         np.zeros(2, np.int64),
     )
+    net.arcs.head[:] = -1
+    net.arcs.at_tail[:] = 1.0
+    net.nodes.first[:] = -1
+    return net
 
 
 @njit(cache=True, error_model="numpy")
-def link(arcs: Arcs, forest: Forest, arc: int) -> None:
+def link(net: Network, arc: int) -> None:
     """Enter a basic arc in the lists of its nodes."""
     for side in range(2):
-        node = arcs.tail[arc] if side == 0 else arcs.head[arc]
+        node = net.arcs.tail[arc] if side == 0 else net.arcs.head[arc]
         if node < 0:
             continue
         slot = 2 * arc + side
-        following = forest.first[node]
-        forest.after[slot] = following
-        forest.before[slot] = -1
+        following = net.nodes.first[node]
+        net.slots[slot, 0] = following
+        net.slots[slot, 1] = -1
         if following >= 0:
-            forest.before[following] = slot
-        forest.first[node] = slot
+            net.slots[following, 1] = slot
+        net.nodes.first[node] = slot
 
 
 @njit(cache=True, error_model="numpy")
-def unlink(arcs: Arcs, forest: Forest, arc: int) -> None:
+def unlink(net: Network, arc: int) -> None:
     """Strike an arc from the lists of its nodes."""
     for side in range(2):
-        node = arcs.tail[arc] if side == 0 else arcs.head[arc]
+        node = net.arcs.tail[arc] if side == 0 else net.arcs.head[arc]
         if node < 0:
             continue
         slot = 2 * arc + side
-        following, preceding = forest.after[slot], forest.before[slot]
+        following, preceding = net.slots[slot, 0], net.slots[slot, 1]
         if preceding >= 0:
-            forest.after[preceding] = following
+            net.slots[preceding, 0] = following
         else:
-            forest.first[node] = following
+            net.nodes.first[node] = following
         if following >= 0:
-            forest.before[following] = preceding
+            net.slots[following, 1] = preceding

@@ -1,4 +1,4 @@
-"""A dispatch problem with batch jobs as a generalised network, solved in one compiled call.
+"""A dispatch problem with batch jobs as a generalised network, and its first basis.
 
 Rows: the bus, the store and each cluster in every step, then each job. Columns in this order, so that those that make
 the better first basis come first:
@@ -14,21 +14,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from headrace.dispatch.kernel.network import Arcs, Forest, blank_forest
-from headrace.dispatch.kernel.network_simplex import improve, measure
-from headrace.dispatch.kernel.network_start import choose_basis, fill_jobs
+from headrace.dispatch.kernel.network import Network, blank_network
+from headrace.dispatch.kernel.network_start import choose_basis
 from headrace.dispatch.kernel.network_trees import refresh
-from headrace.dispatch.kernel.whole import solve_problem
 
-__all__ = ["JobArrays", "SiteArrays", "solve_network"]
+__all__ = ["Blocks", "JobArrays", "SiteArrays", "start_network"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-COST_RATIO = 1e-12
-"""Reduced cost that counts as none, per the largest cost of the network."""
-PASSES = 2
-"""Times the jobs are laid out at the start: at the site's prices without jobs, then with them."""
 
 
 class SiteArrays(NamedTuple):
@@ -64,7 +57,7 @@ class JobArrays(NamedTuple):
     pue: Floats
 
 
-class _Blocks(NamedTuple):
+class Blocks(NamedTuple):
     """First column of each kind, and last their number."""
 
     unserved: int
@@ -80,117 +73,32 @@ class _Blocks(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy")
-def solve_network(
-    site: SiteArrays, jobs: JobArrays, pivots_most: int
-) -> tuple[int, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats]:
-    """Solve a problem with jobs.
+def start_network(
+    site: SiteArrays, jobs: JobArrays, rows: Floats, stored: Floats, job_mw: Floats, draw_mw: Floats, unserved: Floats
+) -> tuple[Network, Blocks]:
+    """Lay out the network with a basis around a plan.
 
     Parameters
     ----------
     site, jobs
         The problem.
-    pivots_most
-        Pivots allowed.
-
-    Returns
-    -------
-    tuple
-        (pivots, or -1 if not even the site without jobs has a plan; cost of the optimum, the bound its duals prove and
-        the worst violation of a row or bound, shape (3,); job power, shape (P,); unserved work, shape (J,); cluster
-        draw, shape (K, T); worth of a MWh at the bus, shape (T,), and in each cluster, shape (K, T), and of each job's
-        work, shape (J,); the network's flows, shape (n,)).
+    rows, stored
+        Plan of the site around the jobs, as `solve_problem` gives it.
+    job_mw, draw_mw, unserved
+        The jobs' powers, the clusters' draw and the work left undone, shapes (P,), (K, T), (J,).
     """
-    steps, count = len(site.step_h), len(jobs.work)
-    clusters = jobs.pue.shape[0]
-    job_mw: Floats = np.zeros(len(jobs.power))
-    draw_mw: Floats = np.zeros((clusters, steps))
-    unserved: Floats = jobs.work.copy()
-    value, _, rows, stored = _site_plan(site, site.firm)
-    if np.isnan(value):
-        nothing = np.empty(0)
-        return -1, nothing, job_mw, unserved, draw_mw, nothing, draw_mw, nothing, nothing
-    rows, stored = _lay_out(site, jobs, rows, stored, job_mw, draw_mw, unserved)
+    steps, count, clusters = len(site.step_h), len(jobs.work), jobs.pue.shape[0]
     at = _blocks(steps, count, clusters, site.use_value.shape[0], site.source_cost.shape[0], len(jobs.power))
-    arcs = _arcs(site, jobs, at)
-    nodes = len(arcs.supply)
-    forest = blank_forest(at.count, nodes)
-    _put_flows(site, rows, stored, job_mw, draw_mw, unserved, at, forest)
-    choose_basis(arcs, forest)
-    refresh(arcs, forest)
-    pivots = improve(arcs, forest, max(1e-9, COST_RATIO * np.abs(arcs.cost).max()), pivots_most)
-    cost, bound, worst = measure(arcs, forest)
-    flow = forest.flow
-    for k in range(clusters):
-        draw_mw[k] = flow[at.draw + k * steps : at.draw + (k + 1) * steps]
-    bus = forest.dual[:steps] / site.step_h
-    rent = -forest.dual[2 * steps : (2 + clusters) * steps].copy().reshape(clusters, steps) / site.step_h
-    certificate = np.empty(3)
-    certificate[0], certificate[1], certificate[2] = cost, bound, worst
-    return (
-        pivots,
-        certificate,
-        flow[at.job : at.count].copy(),
-        flow[at.unserved : at.stored].copy(),
-        draw_mw,
-        bus,
-        rent,
-        forest.dual[(2 + clusters) * steps :].copy(),
-        flow,
-    )
+    net = blank_network(at.count, (2 + clusters) * steps + count)
+    _put_columns(site, jobs, at, net)
+    _put_flows(site, rows, stored, job_mw, draw_mw, unserved, at, net)
+    choose_basis(net)
+    refresh(net)
+    return net, at
 
 
 @njit(cache=True, error_model="numpy")
-def _lay_out(
-    site: SiteArrays,
-    jobs: JobArrays,
-    rows: Floats,
-    stored: Floats,
-    job_mw: Floats,
-    draw_mw: Floats,
-    unserved: Floats,
-) -> tuple[Floats, Floats]:
-    """Give the jobs power at the site's ask; returns the site's plan around them, or the plan without any."""
-    steps = len(site.step_h)
-    grid = site.use_value.shape[0] + site.source_cost.shape[0]
-    firm = np.empty(steps)
-    room = np.empty(steps)
-    for t in range(steps):
-        room[t] = max(site.import_max[t] + site.source_max[:, t].sum() - site.firm[t], 0.0)
-    alone, alone_stored = rows, stored
-    for _ in range(PASSES):
-        price = rows[grid + 5].copy()
-        for t in range(steps):
-            if not np.isfinite(price[t]):
-                price[t] = max(rows[grid + 4, t], site.import_cost[t])
-        fill_jobs(
-            site.step_h, price, room, jobs.cluster, jobs.work, jobs.value, jobs.begin, jobs.first, jobs.power,
-            jobs.late, jobs.cluster_max, jobs.pue, job_mw, draw_mw, unserved,
-        )  # fmt: skip
-        for t in range(steps):
-            firm[t] = site.firm[t]
-            for k in range(draw_mw.shape[0]):
-                firm[t] += jobs.pue[k, t] * draw_mw[k, t]
-        value, _, rows, stored = _site_plan(site, firm)
-        if np.isnan(value):
-            job_mw[:] = 0.0
-            draw_mw[:] = 0.0
-            unserved[:] = jobs.work
-            return alone, alone_stored
-    return rows, stored
-
-
-@njit(cache=True, error_model="numpy")
-def _site_plan(site: SiteArrays, firm: Floats) -> tuple[float, float, Floats, Floats]:
-    """`solve_problem` with this firm load."""
-    return solve_problem(
-        site.step_h, site.import_cost, site.export_value, site.import_max, site.export_max, firm, site.use_value,
-        site.use_max, site.source_cost, site.source_min, site.source_max, site.battery, site.start_mwh,
-        site.end_value, np.empty(0), 0.0,
-    )  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy")
-def _blocks(steps: int, jobs: int, clusters: int, uses: int, sources: int, powers: int) -> _Blocks:
+def _blocks(steps: int, jobs: int, clusters: int, uses: int, sources: int, powers: int) -> Blocks:
     unserved = steps
     stored = unserved + jobs
     draw = stored + steps
@@ -200,20 +108,18 @@ def _blocks(steps: int, jobs: int, clusters: int, uses: int, sources: int, power
     charge = source + sources * steps
     discharge = charge + steps
     job = discharge + steps
-    return _Blocks(unserved, stored, draw, export, use, source, charge, discharge, job, job + powers)
+    return Blocks(unserved, stored, draw, export, use, source, charge, discharge, job, job + powers)
 
 
 @njit(cache=True, error_model="numpy")
-def _arcs(site: SiteArrays, jobs: JobArrays, at: _Blocks) -> Arcs:
+def _put_columns(site: SiteArrays, jobs: JobArrays, at: Blocks, net: Network) -> None:
     """Columns and right-hand sides."""
     steps, count, clusters = len(site.step_h), len(jobs.work), jobs.pue.shape[0]
     uses, sources = site.use_value.shape[0], site.source_cost.shape[0]
     battery = site.battery
     charge_max, discharge_max, eta_c, eta_d, wear = battery[0], battery[1], battery[2], battery[3], battery[4]
-    tail, head = np.empty(at.count, np.int64), np.full(at.count, -1)
-    at_tail, at_head = np.ones(at.count), np.zeros(at.count)
-    cost, cap = np.zeros(at.count), np.empty(at.count)
-    supply = np.zeros((2 + clusters) * steps + count)
+    arcs, supply = net.arcs, net.nodes.supply
+    tail, head, at_tail, at_head, cost, cap = arcs.tail, arcs.head, arcs.at_tail, arcs.at_head, arcs.cost, arcs.cap
     for t in range(steps):
         h = site.step_h[t]
         bus, store = t, steps + t
@@ -253,7 +159,6 @@ def _arcs(site: SiteArrays, jobs: JobArrays, at: _Blocks) -> Arcs:
             e = at.job + i
             tail[e], at_tail[e], head[e] = (2 + jobs.cluster[j]) * steps + t, -1.0, nodes + j
             at_head[e], cost[e], cap[e] = site.step_h[t], site.step_h[t] * jobs.late[i], jobs.power[i]
-    return Arcs(tail, head, at_tail, at_head, cost, cap, supply)
 
 
 @njit(cache=True, error_model="numpy")
@@ -264,14 +169,14 @@ def _put_flows(
     job_mw: Floats,
     draw_mw: Floats,
     unserved: Floats,
-    at: _Blocks,
-    forest: Forest,
+    at: Blocks,
+    net: Network,
 ) -> None:
     """Flows of a plan: the site's rows as `solve_problem` gives them, and the jobs' power."""
     steps = len(site.step_h)
     uses, sources = site.use_value.shape[0], site.source_cost.shape[0]
     grid = uses + sources
-    flow = forest.flow
+    flow = net.arcs.flow
     flow[:steps] = rows[grid + 1]
     flow[at.unserved : at.stored] = unserved
     flow[at.stored : at.draw] = stored[1:] - site.battery[5]

@@ -9,7 +9,7 @@ no basis then repeats. What rounding could still do is bounded by `pivots_most`,
 import numpy as np
 from numba import njit
 
-from headrace.dispatch.kernel.network import AT_CAP, AT_ZERO, BASIC, BETWEEN, Arcs, Forest, link, unlink
+from headrace.dispatch.kernel.network import AT_CAP, AT_ZERO, BASIC, BETWEEN, Network, link, unlink
 from headrace.dispatch.kernel.network_trees import grow, hang, is_below, plant, refresh, send
 
 __all__ = ["improve", "measure"]
@@ -20,22 +20,20 @@ MOVED_MW = 1e-11
 """Step below which a pivot counts as not moving, MW."""
 PIVOT_LEAST = 1e-9
 """Smallest rate of an arc that may leave: a smaller one is rounding of a loop without gain."""
-BLOCK_LEAST = 64
+BLOCK_LEAST = 96
 """Least arcs priced before the best of them enters."""
 REFRESH_PIVOTS = 20_000
 """Pivots after which trees, duals and flows are worked out afresh."""
 
 
 @njit(cache=True, error_model="numpy")
-def improve(arcs: Arcs, forest: Forest, tolerance: float, pivots_most: int) -> int:
+def improve(net: Network, tolerance: float, pivots_most: int) -> int:
     """Pivot to the optimum.
 
     Parameters
     ----------
-    arcs
-        The network.
-    forest
-        A basis with feasible flows, freshly worked out; changed in place.
+    net
+        A network with a basis and feasible flows, freshly worked out; changed in place.
     tolerance
         Reduced cost that counts as none.
     pivots_most
@@ -50,17 +48,17 @@ def improve(arcs: Arcs, forest: Forest, tolerance: float, pivots_most: int) -> i
     is_fresh = True
     while pivots < pivots_most:
         if since >= REFRESH_PIVOTS:
-            refresh(arcs, forest)
+            refresh(net)
             since, is_fresh = 0, True
         is_careful = stalled > STALLED_MOST
-        entering, at = _price(arcs, forest, tolerance, 0 if is_careful else at, is_careful)
+        entering, at = _price(net, tolerance, 0 if is_careful else at, is_careful)
         if entering < 0:
             if is_fresh:
                 return pivots
-            refresh(arcs, forest)
+            refresh(net)
             since, is_fresh = 0, True
             continue
-        moved = _pivot(arcs, forest, entering, is_careful)
+        moved = _pivot(net, entering, is_careful)
         stalled = 0 if moved > MOVED_MW else stalled + 1
         pivots += 1
         since += 1
@@ -69,38 +67,48 @@ def improve(arcs: Arcs, forest: Forest, tolerance: float, pivots_most: int) -> i
 
 
 @njit(cache=True, error_model="numpy")
-def measure(arcs: Arcs, forest: Forest) -> tuple[float, float, float]:
-    """Certificate of an optimum: cost of the flows, the bound its duals prove, and the largest violation of a row or
-    bound.
-    """  # noqa: D205
+def measure(net: Network) -> tuple[float, float, float]:
+    """Certificate of an optimum.
+
+    Returns
+    -------
+    tuple
+        (cost of the flows; the bound its duals prove; the largest violation of a row or bound).
+    """
+    arcs, nodes = net.arcs, net.nodes
     cost, bound, worst = 0.0, 0.0, 0.0
-    rest = arcs.supply.copy()
-    for node in range(len(rest)):
-        bound += rest[node] * forest.dual[node]
-    for arc in range(len(arcs.tail)):
-        flow = forest.flow[arc]
+    rest = np.empty(len(nodes))
+    for node in range(len(nodes)):
+        rest[node] = nodes.supply[node]
+        bound += rest[node] * nodes.dual[node]
+    for arc in range(len(arcs)):
+        tail, head, flow = arcs.tail[arc], arcs.head[arc], arcs.flow[arc]
+        reduced = arcs.cost[arc] - arcs.at_tail[arc] * nodes.dual[tail]
+        rest[tail] -= arcs.at_tail[arc] * flow
+        if head >= 0:
+            reduced -= arcs.at_head[arc] * nodes.dual[head]
+            rest[head] -= arcs.at_head[arc] * flow
         cost += arcs.cost[arc] * flow
-        bound += min(0.0, _reduced(arcs, forest, arc)) * arcs.cap[arc]
+        bound += min(0.0, reduced) * arcs.cap[arc]
         worst = max(worst, -flow, flow - arcs.cap[arc])
-        rest[arcs.tail[arc]] -= arcs.at_tail[arc] * flow
-        if arcs.head[arc] >= 0:
-            rest[arcs.head[arc]] -= arcs.at_head[arc] * flow
-    return cost, bound, max(worst, np.abs(rest).max())
+    for node in range(len(nodes)):
+        worst = max(worst, abs(rest[node]))
+    return cost, bound, worst
 
 
 @njit(cache=True, error_model="numpy")
-def _reduced(arcs: Arcs, forest: Forest, arc: int) -> float:
-    reduced = arcs.cost[arc] - arcs.at_tail[arc] * forest.dual[arcs.tail[arc]]
-    if arcs.head[arc] >= 0:
-        reduced -= arcs.at_head[arc] * forest.dual[arcs.head[arc]]
+def _reduced(net: Network, arc: int) -> float:
+    reduced = net.arcs.cost[arc] - net.arcs.at_tail[arc] * net.nodes.dual[net.arcs.tail[arc]]
+    if net.arcs.head[arc] >= 0:
+        reduced -= net.arcs.at_head[arc] * net.nodes.dual[net.arcs.head[arc]]
     return reduced
 
 
 @njit(cache=True, error_model="numpy")
-def _price(arcs: Arcs, forest: Forest, tolerance: float, at: int, is_careful: bool) -> tuple[int, int]:
+def _price(net: Network, tolerance: float, at: int, is_careful: bool) -> tuple[int, int]:
     """Arc to enter, -1 for none, and where pricing goes on."""
-    status, cap, cost, dual = forest.status, arcs.cap, arcs.cost, forest.dual
-    tail, head, at_tail, at_head = arcs.tail, arcs.head, arcs.at_tail, arcs.at_head
+    status, cap, cost, dual = net.arcs.status, net.arcs.cap, net.arcs.cost, net.nodes.dual
+    tail, head, at_tail, at_head = net.arcs.tail, net.arcs.head, net.arcs.at_tail, net.arcs.at_head
     count = len(status)
     block = 1 if is_careful else max(BLOCK_LEAST, int(1.5 * np.sqrt(count)))
     best, entering, seen = tolerance, -1, 0
@@ -125,17 +133,17 @@ def _price(arcs: Arcs, forest: Forest, tolerance: float, at: int, is_careful: bo
 
 
 @njit(cache=True, error_model="numpy")
-def _pivot(arcs: Arcs, forest: Forest, entering: int, is_careful: bool) -> float:
+def _pivot(net: Network, entering: int, is_careful: bool) -> float:
     """Bring one arc in as far as the first that blocks it; returns how far."""
-    status, flow, cap = forest.status, forest.flow, arcs.cap
-    rises = status[entering] == AT_ZERO or (status[entering] == BETWEEN and _reduced(arcs, forest, entering) < 0.0)
+    status, flow, cap = net.arcs.status, net.arcs.flow, net.arcs.cap
+    rises = status[entering] == AT_ZERO or (status[entering] == BETWEEN and _reduced(net, entering) < 0.0)
     sign = 1.0 if rises else -1.0
-    count, extra_u, rate_u, extra_w, rate_w = _direction(arcs, forest, entering, sign)
+    count, extra_u, rate_u, extra_w, rate_w = _direction(net, entering, sign)
     room = cap[entering] - flow[entering] if rises else flow[entering]
     step, leaving, leaves_full, largest = room, -1, False, 0.0
     for i in range(count + 2):
         if i < count:
-            arc, rate = forest.parent_arc[forest.touched[i]], forest.change[forest.touched[i]]
+            arc, rate = net.nodes.parent_arc[net.lists[2][i]], net.nodes.change[net.lists[2][i]]
         elif i == count:
             arc, rate = extra_u, rate_u
         else:
@@ -148,7 +156,7 @@ def _pivot(arcs: Arcs, forest: Forest, entering: int, is_careful: bool) -> float
             step = min(reach, step)
             leaving, leaves_full, largest = arc, rate > 0.0, abs(rate)
     for i in range(count):
-        flow[forest.parent_arc[forest.touched[i]]] += step * forest.change[forest.touched[i]]
+        flow[net.nodes.parent_arc[net.lists[2][i]]] += step * net.nodes.change[net.lists[2][i]]
     if extra_u >= 0:
         flow[extra_u] += step * rate_u
     if extra_w >= 0:
@@ -161,70 +169,70 @@ def _pivot(arcs: Arcs, forest: Forest, entering: int, is_careful: bool) -> float
     flow[leaving] = cap[leaving] if leaves_full else 0.0
     status[leaving] = AT_CAP if leaves_full else AT_ZERO
     status[entering] = BASIC
-    unlink(arcs, forest, leaving)
-    link(arcs, forest, entering)
-    _replant(arcs, forest, entering, leaving)
+    unlink(net, leaving)
+    link(net, entering)
+    _replant(net, entering, leaving)
     return step
 
 
 @njit(cache=True, error_model="numpy")
-def _direction(arcs: Arcs, forest: Forest, entering: int, sign: float) -> tuple[int, int, float, int, float]:
+def _direction(net: Network, entering: int, sign: float) -> tuple[int, int, float, int, float]:
     """Change of every basic arc per unit entering: (nodes touched, extra arc and its change at tail and head)."""
-    forest.clock[1] += 1
-    tail, head = arcs.tail[entering], arcs.head[entering]
-    need_u, count = send(arcs, forest, tail, arcs.at_tail[entering] * sign, 0)
-    root_u, root_w = forest.root[tail], -1
+    net.clock[1] += 1
+    tail, head = net.arcs.tail[entering], net.arcs.head[entering]
+    need_u, count = send(net, tail, net.arcs.at_tail[entering] * sign, 0)
+    root_u, root_w = net.nodes.root[tail], -1
     need_w = 0.0
     if head >= 0:
-        root_w = forest.root[head]
-        need_w, count = send(arcs, forest, head, arcs.at_head[entering] * sign, count)
+        root_w = net.nodes.root[head]
+        need_w, count = send(net, head, net.arcs.at_head[entering] * sign, count)
         if root_w == root_u:
             need_u += need_w
             root_w = -1
-    extra_u = forest.extra[root_u]
-    rate_u = -need_u / forest.turn[root_u]
-    if arcs.head[extra_u] >= 0 and rate_u != 0.0:
-        _, count = send(arcs, forest, arcs.head[extra_u], arcs.at_head[extra_u] * rate_u, count)
+    extra_u = net.nodes.extra[root_u]
+    rate_u = -need_u / net.nodes.turn[root_u]
+    if net.arcs.head[extra_u] >= 0 and rate_u != 0.0:
+        _, count = send(net, net.arcs.head[extra_u], net.arcs.at_head[extra_u] * rate_u, count)
     extra_w, rate_w = -1, 0.0
     if root_w >= 0:
-        extra_w = forest.extra[root_w]
-        rate_w = -need_w / forest.turn[root_w]
-        if arcs.head[extra_w] >= 0 and rate_w != 0.0:
-            _, count = send(arcs, forest, arcs.head[extra_w], arcs.at_head[extra_w] * rate_w, count)
+        extra_w = net.nodes.extra[root_w]
+        rate_w = -need_w / net.nodes.turn[root_w]
+        if net.arcs.head[extra_w] >= 0 and rate_w != 0.0:
+            _, count = send(net, net.arcs.head[extra_w], net.arcs.at_head[extra_w] * rate_w, count)
     return count, extra_u, rate_u, extra_w, rate_w
 
 
 @njit(cache=True, error_model="numpy")
-def _replant(arcs: Arcs, forest: Forest, entering: int, leaving: int) -> None:
+def _replant(net: Network, entering: int, leaving: int) -> None:
     """Put right the trees after `leaving` went and `entering` came."""
-    tail, head = arcs.tail[entering], arcs.head[entering]
-    cut_root = forest.root[arcs.tail[leaving]]
-    extra = forest.extra[cut_root]
+    tail, head = net.arcs.tail[entering], net.arcs.head[entering]
+    cut_root = net.nodes.root[net.arcs.tail[leaving]]
+    extra = net.nodes.extra[cut_root]
     if leaving == extra:
-        tail_in = forest.root[tail] == cut_root
-        head_in = head >= 0 and forest.root[head] == cut_root
+        tail_in = net.nodes.root[tail] == cut_root
+        head_in = head >= 0 and net.nodes.root[head] == cut_root
     else:
-        top = arcs.tail[leaving]
-        if forest.parent_arc[top] != leaving:
-            top = arcs.head[leaving]
-        if arcs.head[extra] >= 0 and is_below(forest, arcs.head[extra], top):
-            _replant_all(arcs, forest, entering, leaving)
+        top = net.arcs.tail[leaving]
+        if net.nodes.parent_arc[top] != leaving:
+            top = net.arcs.head[leaving]
+        if net.arcs.head[extra] >= 0 and is_below(net, net.arcs.head[extra], top):
+            _replant_all(net, entering, leaving)
             return
-        tail_in = is_below(forest, tail, top)
-        head_in = head >= 0 and is_below(forest, head, top)
+        tail_in = is_below(net, tail, top)
+        head_in = head >= 0 and is_below(net, head, top)
     if tail_in and head >= 0 and not head_in:
-        hang(arcs, forest, tail, head, entering)
+        hang(net, tail, head, entering)
     elif head_in and not tail_in:
-        hang(arcs, forest, head, tail, entering)
+        hang(net, head, tail, entering)
     else:
-        grow(arcs, forest, entering)
+        grow(net, entering)
 
 
 @njit(cache=True, error_model="numpy")
-def _replant_all(arcs: Arcs, forest: Forest, entering: int, leaving: int) -> None:
+def _replant_all(net: Network, entering: int, leaving: int) -> None:
     """Grow anew every component that the pivot touched: a loop was cut open."""
-    old = forest.clock[0]
+    old = net.clock[0]
     for arc in (entering, leaving):
-        for node in (arcs.tail[arc], arcs.head[arc]):
-            if node >= 0 and forest.mark[node] <= old:
-                plant(arcs, forest, node)
+        for node in (net.arcs.tail[arc], net.arcs.head[arc]):
+            if node >= 0 and net.nodes.mark[node] <= old:
+                plant(net, node)

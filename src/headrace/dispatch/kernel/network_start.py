@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from headrace.dispatch.kernel.network import AT_CAP, AT_ZERO, BASIC, BETWEEN, Arcs, Forest, link
+from headrace.dispatch.kernel.network import AT_CAP, AT_ZERO, BASIC, BETWEEN, Network, link
 from headrace.dispatch.kernel.tolerance import AT_MW, TINY_MWH
 
 __all__ = ["choose_basis", "fill_jobs"]
@@ -43,16 +43,26 @@ def fill_jobs(
     job_mw[:] = 0.0
     draw_mw[:] = 0.0
     left = room_mw.copy()
+    longest = 0
+    for j in range(jobs):
+        longest = max(longest, begin[j + 1] - begin[j])
+    cost = np.empty(longest)
+    order = np.empty(longest, np.int64)
     for j in np.argsort(spare):
         k, count = cluster[j], begin[j + 1] - begin[j]
-        cost = np.empty(count)
         for i in range(count):
             t = first[j] + i
-            cost[i] = pue[k, t] * price[t] + late[begin[j] + i]
+            its_cost = pue[k, t] * price[t] + late[begin[j] + i]
+            at = i
+            while at > 0 and cost[at - 1] > its_cost:
+                cost[at], order[at] = cost[at - 1], order[at - 1]
+                at -= 1
+            cost[at], order[at] = its_cost, i
         rest = work[j]
-        for i in np.argsort(cost):
+        for at in range(count):
+            i = order[at]
             t = first[j] + i
-            if rest <= TINY_MWH or cost[i] >= value[j]:
+            if rest <= TINY_MWH or cost[at] >= value[j]:
                 break
             mw = min(power[begin[j] + i], cluster_max[k, t] - draw_mw[k, t], rest / step_h[t], left[t] / pue[k, t])
             if mw > AT_MW:
@@ -64,51 +74,51 @@ def fill_jobs(
 
 
 @njit(cache=True, error_model="numpy")
-def choose_basis(arcs: Arcs, forest: Forest) -> None:
+def choose_basis(net: Network) -> None:
     """Make the basis: arcs between their bounds as far as they are independent, then others in their order."""
-    nodes = len(arcs.supply)
+    nodes = len(net.nodes.supply)
     up = np.arange(nodes)
     ratio = np.ones(nodes)
     is_closed = np.zeros(nodes, np.bool_)
     found = 0
-    for arc in range(len(arcs.tail)):
-        flow, cap = forest.flow[arc], arcs.cap[arc]
+    for arc in range(len(net.arcs.tail)):
+        flow, cap = net.arcs.flow[arc], net.arcs.cap[arc]
         if flow <= AT_MW:
-            forest.status[arc], forest.flow[arc] = AT_ZERO, 0.0
+            net.arcs.status[arc], net.arcs.flow[arc] = AT_ZERO, 0.0
         elif flow >= cap - AT_MW:
-            forest.status[arc], forest.flow[arc] = AT_CAP, cap
-        elif _is_independent(arcs, arc, up, ratio, is_closed):
-            forest.status[arc] = BASIC
+            net.arcs.status[arc], net.arcs.flow[arc] = AT_CAP, cap
+        elif _is_independent(net, arc, up, ratio, is_closed):
+            net.arcs.status[arc] = BASIC
             found += 1
         else:
-            forest.status[arc] = BETWEEN
-    for arc in range(len(arcs.tail)):
+            net.arcs.status[arc] = BETWEEN
+    for arc in range(len(net.arcs.tail)):
         if found == nodes:
             break
-        if forest.status[arc] <= AT_CAP and _is_independent(arcs, arc, up, ratio, is_closed):
-            forest.status[arc] = BASIC
+        if net.arcs.status[arc] <= AT_CAP and _is_independent(net, arc, up, ratio, is_closed):
+            net.arcs.status[arc] = BASIC
             found += 1
-    for arc in range(len(arcs.tail)):
-        if forest.status[arc] == BASIC:
-            link(arcs, forest, arc)
+    for arc in range(len(net.arcs.tail)):
+        if net.arcs.status[arc] == BASIC:
+            link(net, arc)
 
 
 @njit(cache=True, error_model="numpy")
-def _is_independent(arcs: Arcs, arc: int, up: Ints, ratio: Floats, is_closed: NDArray[np.bool_]) -> bool:
+def _is_independent(net: Network, arc: int, up: Ints, ratio: Floats, is_closed: NDArray[np.bool_]) -> bool:
     """Whether an arc may join the basis; if so, joins its components or closes its own."""
-    at_u = arcs.at_tail[arc]
-    root_u = _find(up, ratio, arcs.tail[arc])
-    if root_u != arcs.tail[arc]:
-        at_u *= ratio[arcs.tail[arc]]
-    if arcs.head[arc] < 0:
+    at_u = net.arcs.at_tail[arc]
+    root_u = _find(up, ratio, net.arcs.tail[arc])
+    if root_u != net.arcs.tail[arc]:
+        at_u *= ratio[net.arcs.tail[arc]]
+    if net.arcs.head[arc] < 0:
         if is_closed[root_u]:
             return False
         is_closed[root_u] = True
         return True
-    at_w = arcs.at_head[arc]
-    root_w = _find(up, ratio, arcs.head[arc])
-    if root_w != arcs.head[arc]:
-        at_w *= ratio[arcs.head[arc]]
+    at_w = net.arcs.at_head[arc]
+    root_w = _find(up, ratio, net.arcs.head[arc])
+    if root_w != net.arcs.head[arc]:
+        at_w *= ratio[net.arcs.head[arc]]
     if root_u == root_w:
         if is_closed[root_u] or abs(at_u + at_w) <= BALANCED_RATIO * (abs(at_u) + abs(at_w)):
             return False

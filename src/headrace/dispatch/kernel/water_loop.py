@@ -37,6 +37,8 @@ class FitArrays(NamedTuple):
 
     deviation: Floats
     """Mean deviation of each state, shape (F, 24, N)."""
+    deviation_after: Floats
+    """Mean deviation of the present where the state is that of the newest price seen, shape (F, 24, N)."""
     transition: Floats
     """Shape (F, 24, N, N)."""
     of_step: Ints
@@ -93,11 +95,10 @@ def stochastic(
                 return t
         fit = fits.of_step[anchor]
         seen = max(t - prices.late_steps, 0)
-        since = (np.arange(seen, t) * site.step_s) // 3600 % 24
         # Before the first price arrives, all that is known is the day-ahead price: no deviation.
         deviation = prices.settled[seen] - prices.day_ahead[seen] if t >= prices.late_steps else 0.0
         weight = state_weights(
-            fits.deviation[fit], fits.transition[fit], deviation, seen * site.step_s // 3600 % 24, since
+            fits.deviation[fit], fits.transition[fit], deviation, seen * site.step_s // 3600 % 24, window.times_s[:0]
         )
         blend(curve[t - anchor], weight, slope)
         now.times_s[0] = t * site.step_s
@@ -139,5 +140,6 @@ def _pass(
     fit = fits.of_step[t]
     return water_curves(
         window.step_h, window.price, window.width, window.need, window.base, len(site.use_it_max_mw), site.battery,
-        window.times_s // 3600 % 24, fits.deviation[fit], fits.transition[fit], end_value, curve,
+        (window.times_s - prices.late_steps * site.step_s) // 3600 % 24, fits.deviation_after[fit],
+        fits.transition[fit], end_value, curve,
     )  # fmt: skip

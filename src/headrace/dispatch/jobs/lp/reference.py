@@ -48,8 +48,8 @@ def solve_jobs_reference(problem: Problem, window: JobWindow) -> JobsReference |
     peak = problem.peak
     has_peak = peak is not None and peak.charge_ccy_per_mw > 0.0
     paid = peak.charge_ccy_per_mw * float(peak.so_far_mw.sum()) if has_peak and peak is not None else 0.0
-    rent = dual[model.rows["cluster"]].reshape(window.pue_ratio.shape) / problem.step_h
     price = -dual[model.rows["balance"]] / problem.step_h
+    within = -dual[model.rows["cluster"]].reshape(window.pue_ratio.shape) / problem.step_h
     return JobsReference(
         objective_ccy=float(highs.getObjectiveValue()) + paid,
         power_mw=column[model.columns["job"]],
@@ -57,5 +57,5 @@ def solve_jobs_reference(problem: Problem, window: JobWindow) -> JobsReference |
         draw_mw=column[model.columns["draw"]],
         worth_ccy_per_mwh=-dual[model.rows["work"]],
         price_ccy_per_mwh=price,
-        rent_ccy_per_mwh=rent,
+        rent_ccy_per_mwh=np.maximum(within - window.pue_ratio * price, 0.0),
     )
