@@ -31,6 +31,7 @@ PLAUSIBLE: Final = dict.fromkeys(PRICES, (-1e5, 1e5)) | {
     "profile": (0.0, 1.1),
     "demand": (0.0, 1e12),
     "reserve_price": (-1e3, 1e5),
+    "fuel_price": (-1e2, 1e3),
 }
 """Least and greatest value of a role, or of what a generator, agreement or service names, in the series' unit. Wide: no
 market, machine or weather on record comes near, so a value outside is another unit, or no measurement."""
@@ -108,6 +109,10 @@ def further_roles(site: Site) -> dict[str, str]:
         roles[reserve.price] = "reserve_price"
         if reserve.calls is not None and reserve.calls not in simulated:
             roles[reserve.calls] = "profile"
+    if site.plant is not None:
+        roles |= {unit.fuel_price: "fuel_price" for unit in site.plant.units if unit.fuel_price is not None}
+        if site.plant.non_firm is not None and site.plant.non_firm.series is not None:
+            roles[site.plant.non_firm.series] = "profile"
     return roles
 
 

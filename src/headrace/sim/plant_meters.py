@@ -73,4 +73,6 @@ class PlantDevices:
     def _shares(self, truth: Problem) -> np.ndarray:
         assert truth.terms is not None
         shed_mw, firm_mw = truth.terms.feeder_shed_mw, truth.terms.feeder_firm_mw
-        return np.ascontiguousarray((1.0 - np.divide(shed_mw, firm_mw, out=np.zeros_like(shed_mw), where=firm_mw > 0)).T)
+        return np.ascontiguousarray(
+            (1.0 - np.divide(shed_mw, firm_mw, out=np.zeros_like(shed_mw), where=firm_mw > 0)).T
+        )

@@ -3,6 +3,7 @@
 from headrace.adapters.sitefile.asics import asic_models
 from headrace.adapters.sitefile.contracts import build_contracts, contract_notes
 from headrace.adapters.sitefile.owners import build_owners
+from headrace.adapters.sitefile.plant import build_plant, dispatched_battery, plant_notes
 from headrace.adapters.sitefile.reserves import build_reserves
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_energy import BatterySection
@@ -27,10 +28,10 @@ def build(file: SiteFile) -> Site:
             settlement_step_s=file.market.settlement_step_min * 60,
             is_hub=file.market.is_hub,
         ),
-        connection=Connection(**file.connection.model_dump()),
+        connection=Connection(**file.connection.model_dump(include={"import_max_mw", "export_max_mw"})),
         tariff=Tariff(**file.tariff.model_dump()),
-        battery=None if file.battery is None else _battery(file.battery),
-        generators=tuple(Generator(**each.model_dump()) for each in file.generator),
+        battery=None if (battery := dispatched_battery(file)) is None else _battery(battery),
+        generators=tuple(Generator(**each.model_dump(exclude={"unit"})) for each in file.generator),
         ppas=tuple(Ppa(**each.model_dump()) for each in file.ppa),
         coolings=tuple(
             Cooling(name=each.name, temp_c=tuple(p[0] for p in each.pue), pue_ratio=tuple(p[1] for p in each.pue))
@@ -45,6 +46,7 @@ def build(file: SiteFile) -> Site:
         **build_owners(file),
         **build_contracts(file),
         reserves=build_reserves(file),
+        plant=build_plant(file),
     )
 
 
@@ -125,4 +127,5 @@ def notes(file: SiteFile) -> tuple[str, ...]:
     if file.fx is not None:
         said.append(f"exchange rate held at {file.fx.usd_rate_ratio:g} {file.site.currency} per US dollar")
     said += contract_notes(file)
+    said += plant_notes(file)
     return tuple(said)

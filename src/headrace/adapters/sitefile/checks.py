@@ -14,6 +14,7 @@ from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.owners import owner_findings
 from headrace.adapters.sitefile.period import window_of
+from headrace.adapters.sitefile.plant import plant_findings
 from headrace.adapters.sitefile.reserves import reserve_findings
 from headrace.adapters.sitefile.roles import feed_findings
 from headrace.adapters.sitefile.schema import SiteFile
@@ -211,6 +212,7 @@ _CHECKS: Final = (
     owner_findings,
     contract_findings,
     reserve_findings,
+    plant_findings,
     feed_findings,
     _firm_load,
 )

@@ -8,6 +8,7 @@ from headrace.adapters.sitefile.contracts import contract_roles
 from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
+from headrace.adapters.sitefile.plant import plant_roles, plant_units
 from headrace.adapters.sitefile.reserves import reserve_roles, reserve_units
 from headrace.adapters.sitefile.schema import ROLES, SiteFile
 
@@ -49,6 +50,7 @@ def _units(file: SiteFile) -> dict[str, str]:
     units |= {each.profile: "ratio" for each in file.tenant if each.profile is not None}
     units |= {each.demand: "per_s" for each in file.inference}
     units |= reserve_units(file)
+    units |= plant_units(file)
     return units
 
 
@@ -72,5 +74,6 @@ def _asked_roles(file: SiteFile) -> dict[str, tuple[KeyPath, str]]:
     for i, service in enumerate(file.inference):
         asked[service.demand] = (("inference", i, "demand"), "requests per second")
     asked |= reserve_roles(file)
+    asked |= plant_roles(file)
     asked |= contract_roles(file)
     return asked

@@ -10,7 +10,6 @@ from headrace.adapters.sitefile.moment import Moment
 from headrace.adapters.sitefile.schema_contracts import CashSection, ContractSection
 from headrace.adapters.sitefile.schema_energy import (
     BatterySection,
-    ConnectionSection,
     GeneratorSection,
     MarketSection,
     PpaSection,
@@ -24,6 +23,13 @@ from headrace.adapters.sitefile.schema_loads import (
     MinerSection,
 )
 from headrace.adapters.sitefile.schema_owners import AllowanceSection, HostingSection, TenantSection
+from headrace.adapters.sitefile.schema_plant import (
+    ConnectionSection,
+    FeederSection,
+    OutageSection,
+    TransformerSection,
+    UpsSection,
+)
 from headrace.adapters.sitefile.schema_reserves import ReserveSection
 from headrace.core import Currency
 
@@ -113,6 +119,14 @@ class SiteFile(Section):
     """One battery, or none."""
     generator: tuple[GeneratorSection, ...] = ()
     """Generation on site."""
+    transformer: tuple[TransformerSection, ...] = ()
+    """Transformers between grid and bus."""
+    feeder: tuple[FeederSection, ...] = ()
+    """Feeders from the bus to the loads."""
+    outage: tuple[OutageSection, ...] = ()
+    """Outages of plant."""
+    ups: tuple[UpsSection, ...] = ()
+    """Uninterruptible power supplies."""
     ppa: tuple[PpaSection, ...] = ()
     """Power purchase agreements."""
     contract: tuple[ContractSection, ...] = ()

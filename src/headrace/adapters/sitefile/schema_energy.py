@@ -15,17 +15,9 @@ from headrace.adapters.sitefile.fields import (
     PositiveMagnitude,
     Section,
 )
+from headrace.adapters.sitefile.schema_plant import UnitSection
 
-__all__ = ["BatterySection", "ConnectionSection", "GeneratorSection", "MarketSection", "PpaSection", "TariffSection"]
-
-
-class ConnectionSection(Section):
-    """The point of connection."""
-
-    import_max_mw: Magnitude
-    """Most power the site may draw from the grid, MW."""
-    export_max_mw: Magnitude = 0.0
-    """Most power it may feed back, MW."""
+__all__ = ["BatterySection", "GeneratorSection", "MarketSection", "PpaSection", "TariffSection"]
 
 
 class MarketSection(Section):
@@ -73,6 +65,10 @@ class BatterySection(Section):
     """Energy fed per energy released from store."""
     wear_ccy_per_mwh: Magnitude
     """Wear per MWh fed to the bus."""
+    kind: Literal["storage", "ups"] = "storage"
+    """What it is for; a UPS carries firm load through a loss of supply and is not dispatched."""
+    dispatchable: Flag | None = None
+    """May dispatch use a UPS? It then never goes below soc_min_ratio, kept for its own purpose."""
 
 
 class GeneratorSection(Section):
@@ -80,16 +76,18 @@ class GeneratorSection(Section):
 
     name: Name
     """Name unique at the site."""
-    kind: Literal["wind", "solar", "nuclear", "other"]
+    kind: Literal["wind", "solar", "nuclear", "gas", "diesel", "other"]
     """What it is."""
     capacity_mw: PositiveMagnitude
     """Nameplate power, MW."""
     marginal_cost_ccy_per_mwh: Money
-    """Cost of one more MWh (fuel, variable upkeep); negative where output earns a credit."""
+    """Cost of one more MWh (fuel, variable upkeep; without the fuel of a unit); negative where output earns a credit."""
     must_run_ratio: Fraction = 0.0
     """Share of the available output that cannot be turned down."""
     profile: str | None = None
     """Role in [feeds] of its capacity factor (0..1); leave out for constant full availability."""
+    unit: UnitSection | None = None
+    """How a gas or diesel generator runs, [generator.unit]."""
 
 
 class PpaSection(Section):
