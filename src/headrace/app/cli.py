@@ -231,6 +231,16 @@ def bench_value(
     show(bench_value(need_data(data), site_a_names=site_a_series(site_a)), print_value, as_json=json)
 
 
+@bench.command(name="backcast")
+def bench_backcast(*, data: Data = None, json: Json = False) -> None:
+    """Replay a public miner's disclosed months from stated assumptions, with the error."""
+    from headrace.app.bench.backcast import bench_backcast, print_backcast
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
+
+    show(bench_backcast(need_data(data)), print_backcast, as_json=json)
+
+
 @bench.command(name="replay")
 def bench_replay(*, data: Data = None, json: Json = False) -> None:
     """Time a year at five minutes, one policy, with its books and report."""
