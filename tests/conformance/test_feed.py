@@ -106,7 +106,8 @@ def test_no_value_is_known_before_it_could_be(case: Case) -> None:
     series = feed.series(name, window)
     starts_s = series.start_s + np.arange(len(series)) * series.step_s
     assert (np.diff(series.known_s) >= 0).all()
-    if "day_ahead" in name or name == "price":
+    declared = catalogue().get(SAMPLE_ROLES.get(name, name))
+    if name == "price" or (declared is not None and declared.known.rule == "day_before"):
         # An auction is known some time on the day before: at most 24 h + its hours before the interval.
         lead_s = starts_s - series.known_s
         assert lead_s.min() > 9 * 3600
