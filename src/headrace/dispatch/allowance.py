@@ -35,7 +35,7 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """Contract it belongs to."""
     rows: tuple[int, ...]
     """Blocks of the load it speaks of."""
-    hours: float
+    monthly_h: float
     """Hours of full stop a month, where the contract gives a number."""
     shortage_ratio: float
     """Share of the month's hours on top of that, from a guarantee of uptime."""
@@ -48,7 +48,7 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
 
     def allowed_s(self, month_s: int) -> float:
         """Seconds of full stop that a month of `month_s` seconds allows."""
-        return self.hours * 3600.0 + self.shortage_ratio * month_s
+        return self.monthly_h * 3600.0 + self.shortage_ratio * month_s
 
 
 class StockState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

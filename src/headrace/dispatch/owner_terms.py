@@ -71,7 +71,7 @@ def _lease_stock(allowance: Allowance, rows: tuple[int, ...]) -> Stock:
     return Stock(
         name=allowance.load,
         rows=rows,
-        hours=allowance.hours_per_month,
+        monthly_h=allowance.monthly_h,
         shortage_ratio=0.0,
         credit_ccy_per_mwh=np.inf,
         longest_s=round(allowance.longest_h * 3600.0),
@@ -83,7 +83,7 @@ def _hosting_stock(contract: Hosting, rows: tuple[int, ...]) -> Stock:
     return Stock(
         name=contract.name,
         rows=rows,
-        hours=contract.free_curtailment_h,
+        monthly_h=contract.free_curtailment_h,
         shortage_ratio=1.0 - contract.guaranteed_uptime_ratio,
         credit_ccy_per_mwh=contract.credit_ccy_per_mwh,
         longest_s=0,

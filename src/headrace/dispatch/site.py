@@ -55,8 +55,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     usd_rate_ratio: float
     """Units of the site's currency per US dollar (1 for USD), constant over a replay, as declared in the file."""
     hosting: tuple[Hosting, ...] = ()
+    """Contracts under which the site runs other owners' miners."""
     tenants: tuple[ShellTenant, ...] = ()
+    """Powered-shell tenants."""
     allowances: tuple[Allowance, ...] = ()
+    """How much of a curtailable lease may be taken away."""
     plant: Plant | None = None
     reserves: tuple[Reserve, ...] = ()
     contracts: tuple[Contract, ...] = ()

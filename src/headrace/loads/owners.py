@@ -69,7 +69,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
 
     load: str
     """Name of the curtailable lease."""
-    hours_per_month: float
+    monthly_h: float
     """Hours of full stop it may take, counted by what was not delivered (half power for two hours is one)."""
     longest_h: float
     """Longest single interruption, hours; 0 for no limit."""

@@ -77,6 +77,6 @@ def _allowances(file: SiteFile) -> Findings:
             found = f'"{each.load}" has an allowance already'
             yield Finding(path=("allowance", i, "load"), found=found, do="Keep one table per lease")
         seen.add(each.load)
-        if each.longest_h > each.hours_per_month > 0.0:
-            found = f"must not be above hours_per_month {each.hours_per_month:g}, was {each.longest_h:g}"
+        if each.longest_h > each.monthly_h > 0.0:
+            found = f"must not be above monthly_h {each.monthly_h:g}, was {each.longest_h:g}"
             yield Finding(path=("allowance", i, "longest_h"), found=found, do="Correct either")

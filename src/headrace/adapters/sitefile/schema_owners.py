@@ -66,7 +66,7 @@ class AllowanceSection(Section):
 
     load: str
     """Name of the curtailable lease."""
-    hours_per_month: Hours
+    monthly_h: Hours
     """Hours of full stop; half power for two hours counts one."""
     longest_h: Magnitude = 0.0
     """Longest single interruption, hours; 0 for no limit."""

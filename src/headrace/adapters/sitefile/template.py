@@ -138,7 +138,7 @@ credit_usd_per_gpu_h = 0.40
 
 # [[allowance]]                         # how much of a curtailable lease may be taken away
 # load = "batch tenant"
-# hours_per_month = 20.0
+# monthly_h = 20.0
 # longest_h = 4.0
 
 [desk]                                  # the baseline: how a good operator runs this site by hand

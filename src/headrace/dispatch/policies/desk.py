@@ -37,7 +37,12 @@ class Desk:
         if site.tariff.peak_charge_ccy_per_mw_month > 0.0:
             import_limit_mw = min(import_limit_mw, max(sight.peak_mw, _load_mw(problem)))
         return Proposal(
-            use_limit_mw=tuple(None if on else 0.0 for on in memory.is_on),
+            use_limit_mw=tuple(
+                None if on or (stays > 0.0 and most <= 0.0) else stays
+                for on, stays, most in zip(
+                    memory.is_on, _stays_mw(problem), problem.use_max_mw[:, 0].tolist(), strict=True
+                )
+            ),
             use_worth_ccy_per_mwh=tuple(problem.use_value_ccy_per_mwh[:, 0].tolist()),
             may_fill=tuple((problem.use_value_ccy_per_mwh[:, 0] > problem.export_value_ccy_per_mwh[0]).tolist()),
             source_limit_mw=_output(problem, memory.is_on),
@@ -96,6 +101,14 @@ class Desk:
         )
         path = plan.stored_mwh[1:] if isinstance(plan, Plan) else np.full(len(starts_s), sight.stored_mwh)
         return msgspec.structs.replace(memory, path_start_s=sight.now_s, path_mwh=tuple(path.tolist()))
+
+
+def _stays_mw(problem: Problem) -> list[float]:
+    """Part of each block that terms keep on, whatever the price."""
+    if problem.terms is None:
+        return [0.0] * len(problem.use_names)
+    stays: list[float] = problem.terms.use_min_mw[:, 0].tolist()
+    return stays
 
 
 def _load_mw(problem: Problem) -> float:
