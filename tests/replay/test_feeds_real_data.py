@@ -135,6 +135,8 @@ def test_every_series_but_the_fetched_ones_is_held_and_readable(held: dict[str, 
     expected |= dict.fromkeys(("nyiso.real_time.west", "nyiso.real_time.north"), 3006)
     expected |= dict.fromkeys(("nyiso.day_ahead.west", "nyiso.day_ahead.north"), 2)
     expected |= dict.fromkeys(("france.day_ahead", "germany.day_ahead"), 51)
+    expected |= {name: 168 for name in held if name.startswith("ercot.reserve.")}  # 10 to 17 March 2024
+    expected["fuel.henry_hub"] = 1442 - 989  # business days only
     for point in ("hb_north", "hb_west", "hb_houston", "hb_south", "lz_west"):
         expected[f"ercot.day_ahead.{point}"] = 8760 + 1  # all of 2023, and one autumn hour of 2024
     for point in ("hb_pan", "lz_north"):
