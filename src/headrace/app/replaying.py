@@ -17,11 +17,14 @@ from headrace.app.folders import file_stem
 from headrace.app.inputs import check_period, read_inputs, read_series
 from headrace.app.reserves import bound_with_reserve, check_reserve_rules, reserve_notes, selling
 from headrace.core import BadInput, ExitCode, HeadraceError, Interval, content_id, iso
+from headrace.dispatch.asked import hindsight
+from headrace.dispatch.commitment import commit, has_units
 from headrace.dispatch.inputs import Inputs, in_time
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Proposal, Rolling, Stochastic
 from headrace.dispatch.policies.stochastic import why_rolling
 from headrace.dispatch.price_state import DAYS_MOST, REFIT_S
+from headrace.dispatch.problem import Problem
 from headrace.dispatch.solve import solve
 from headrace.dispatch.uses import SiteModel, model_of
 from headrace.engine.frames import policy_run
@@ -249,12 +252,20 @@ def _policy(label: str, variant: Variant) -> Policy | Infeasible:
         case "bound" if variant.model.site.reserves:
             return bound_with_reserve(variant.model, variant.inputs, variant.truth)
         case "bound":
-            problem = variant.truth.problem
+            problem = _committed(variant)
             plan = solve(problem)
             return plan if isinstance(plan, Infeasible) else Bound(problem, plan, variant.truth.window.start_s)
         case _:
             known = ", ".join(POLICIES + SENSITIVITIES)
             raise BadInput(f"policy {label!r}", "unknown", f"Choose from: {known}")
+
+
+def _committed(variant: Variant) -> Problem:
+    """The whole period's problem, its units started and stopped with hindsight."""
+    problem = variant.truth.problem
+    if not has_units(variant.model):
+        return problem
+    return commit(variant.model, problem, hindsight(variant.inputs, variant.truth.outlook))
 
 
 def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:

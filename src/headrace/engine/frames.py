@@ -11,6 +11,8 @@ from headrace.core import MICRO
 from headrace.dispatch.site import Site
 from headrace.dispatch.uses import SiteModel
 from headrace.engine.cycle import CycleRecord
+from headrace.engine.reserve_frames import reserve_columns
+from headrace.engine.plant import plant_columns
 from headrace.engine.results import LINES, POSITION_MICRO, POSITION_WH, PolicyRun
 from headrace.engine.truth import Truth
 from headrace.settlement import Statement
@@ -111,6 +113,8 @@ def _intervals(model: SiteModel, truth: Truth, records: list[CycleRecord]) -> pl
         "shed_mw": power(r.shed_wh for r in readings),
         "spilled_mw": power(r.spilled_wh for r in readings),
     }
+    columns |= reserve_columns(site, records)
+    columns |= plant_columns(model, truth.plant, truth.problem, meters)
     return pl.DataFrame(columns)
 
 

@@ -10,6 +10,8 @@
     mode                                                                  plan, last_plan, safe_rule, shed
     yielded_mw, absorbed_mw                                               mining giving way to AI; mining on surplus
     shed_mw, spilled_mw                                                   firm load not served; output lost
+    import_max_mw, export_max_mw, uncurtailed_max_mw                      with plant: limits in force; without curtailment
+    cost:<name>, fuel:<name>_gj, starts:<name>, run:<name>_s              each unit: money per MWh, fuel, starts, seconds
 
 `PolicyRun.settlements`, a row per settlement interval: interval_start, duration_s, import_wh, export_wh, is_estimated,
 mining_sats, and one integer column per statement line (see `LINES`), micro-units, revenue plus, cost minus. A site with

@@ -12,7 +12,7 @@ from headrace.core import BadInput
 from headrace.dispatch.ladder import Ladder, build_ladder
 from headrace.dispatch.moment import BatteryNow, GridNow, Moment, SourceNow, UseNow, power_text
 from headrace.dispatch.site import Site
-from headrace.energy import Battery
+from headrace.energy import Battery, Generator
 from headrace.engine.results import PolicyRun
 
 __all__ = ["ChosenMoment", "chosen_moments", "ladder_at", "ladder_of_row"]
@@ -150,8 +150,8 @@ def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float |
             sources=tuple(
                 SourceNow(
                     name=generator.name,
-                    cost_ccy_per_mwh=generator.marginal_cost_ccy_per_mwh,
-                    min_mw=generator.must_run_ratio * row[f"available:{generator.name}_mw"],
+                    cost_ccy_per_mwh=row.get(f"cost:{generator.name}", generator.marginal_cost_ccy_per_mwh),
+                    min_mw=_least_mw(site, generator, row),
                     max_mw=row[f"available:{generator.name}_mw"],
                     mw=row[f"source:{generator.name}_mw"],
                 )
@@ -160,10 +160,10 @@ def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float |
             grid=GridNow(
                 import_cost_ccy_per_mwh=import_cost,
                 import_mw=row["import_mw"],
-                import_max_mw=site.connection.import_max_mw,
+                import_max_mw=row.get("import_max_mw", site.connection.import_max_mw),
                 export_value_ccy_per_mwh=export_value,
                 export_mw=row["export_mw"],
-                export_max_mw=site.connection.export_max_mw,
+                export_max_mw=row.get("export_max_mw", site.connection.export_max_mw),
                 peak_so_far_mw=peak_so_far_mw,
             ),
             battery=None if site.battery is None else _battery_now(site.battery, row, site.control_step_s / 3600.0),
@@ -172,6 +172,14 @@ def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float |
             mode=row["mode"],
         )
     )
+
+
+def _least_mw(site: Site, generator: Generator, row: Mapping[str, Any]) -> float:
+    """Output that cannot be turned down: a share of what is available, or a running unit's minimum load."""
+    available_mw: float = row[f"available:{generator.name}_mw"]
+    units = () if site.plant is None else site.plant.units
+    unit = next((each for each in units if each.generator == generator.name), None)
+    return generator.must_run_ratio * available_mw if unit is None else min(unit.minimum_mw, available_mw)
 
 
 def _battery_now(battery: Battery, row: Mapping[str, Any], step_h: float) -> BatteryNow:

@@ -5,7 +5,7 @@
     CUE = CO₂ / E_IT           ISO/IEC 30134-8:2022      CO₂ of imported energy at the grid's average intensity
 
 Battery losses and exported energy are outside E_DC: they serve the grid and the store, not the data centre. On-site
-generation counts as free of carbon in operation. A figure whose series is missing is None, with the reason.
+generation counts as free of carbon in operation; the carbon of fuel burnt is a figure of its own. A figure whose series is missing is None, with the reason.
 """
 
 import msgspec
@@ -15,6 +15,7 @@ import polars as pl
 from headrace.dispatch.site import Site
 from headrace.engine.results import PolicyRun
 from headrace.interfaces.families import Family, source_bands, use_bands
+from headrace.interfaces.report.plant import plant_figures
 
 __all__ = ["OperationFigure", "operation_figures"]
 
@@ -46,6 +47,7 @@ def operation_figures(site: Site, run: PolicyRun) -> tuple[OperationFigure, ...]
         *_indicators(frame, step_h, site_mwh),
         *_carbon(frame, step_h),
         *_integrity(site, frame, step_h),
+        *(_figure(*each) for each in plant_figures(site, frame, step_h)),
     )
 
 
