@@ -138,3 +138,25 @@ def pool_rows(run: PolicyRun, *, paid_ratio=Decimal(1)) -> list[str]:
         f"{day},{mean:.6f},{(Decimal(total) * paid_ratio).quantize(Decimal(1)) / 10**8:.8f}"
         for (day, total), (_, mean) in zip(sats.iter_rows(), means.iter_rows(), strict=True)
     ]
+
+
+METER = """
+time_zone = "UTC"
+interval = "15min"
+quantity_unit = "kWh"
+tolerance_ppm = 2000
+header_line = 2
+
+[columns]
+start = "start"
+imported = "kwh_in"
+exported = "kwh_out"
+"""
+
+
+def meter_rows(run: PolicyRun, *, more_wh=lambda _i: 0) -> list[str]:
+    """The revenue meter of a run: what the devices drew, and a little that no device owns up to."""
+    return [
+        f"{row['interval_start'].isoformat()},{(row['import_wh'] + more_wh(i)) / 1000:f},{row['export_wh'] / 1000:f}"
+        for i, row in enumerate(run.settlements.iter_rows(named=True))
+    ]

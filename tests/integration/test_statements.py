@@ -8,7 +8,18 @@ from command_line import DEMO, refused, run
 from headrace.adapters.store.books import read_balances, read_entries
 from headrace.app.outputs import read_result
 from headrace.treasury import Account, Asset, EntryKind, check
-from statement_cases import MARKET, MARKET_HEADER, POOL, WALLET, declared, market_rows, pool_rows, written
+from statement_cases import (
+    MARKET,
+    MARKET_HEADER,
+    METER,
+    POOL,
+    WALLET,
+    declared,
+    market_rows,
+    meter_rows,
+    pool_rows,
+    written,
+)
 
 TWO_DAYS = ("--from", "2024-11-07", "--to", "2024-11-09", "--policies", "rolling", "--no-sensitivities")
 
@@ -99,6 +110,33 @@ def test_each_kind_of_difference_is_named_and_all_add_up(headrace, replayed, tmp
     said = headrace("books", "reconcile", file, "--declaration", declaration, "--out", out)
     assert said.code == 0
     assert "residual, not explained" in said.out
+
+
+def test_the_revenue_meter_outranks_telemetry_and_its_residual_is_shown(headrace, replayed, tmp_path, market):
+    out, rolling = replayed
+    rows = meter_rows(rolling, more_wh=lambda i: 40_000 if i == 7 else 100)
+    meter = written(tmp_path, "meter.csv", "start,kwh_in,kwh_out", rows)
+    form = declared(tmp_path, METER, "meter.toml")
+
+    def as_metered(i, cells):
+        if cells[3] == "RT energy":
+            more = Decimal(40_000 if i // 2 == 7 else 100) / 10**6
+            cells[4] = f"{Decimal(cells[4]) + more}"
+            cells[6] = f"{Decimal(cells[4]) * Decimal(cells[5]):.2f}"
+        return cells
+
+    file = written(tmp_path, "s.csv", MARKET_HEADER, market_rows(rolling, change=as_metered))
+    arguments = ("books", "reconcile", file, "--declaration", market, "--out", out)
+    found = headrace(*arguments, "--meter", meter, "--meter-declaration", form, "--json").json
+    without = headrace(*arguments, "--json").json
+    assert found["meter"]["residual_wh"] == pytest.approx(191 * 100 + 40_000, abs=20 * 192)
+    assert [each["residual_wh"] for each in found["meter"]["beyond"]] == [pytest.approx(40_000, abs=20)]
+    assert "quantity" not in found["explained_usd_micro"]
+    assert found["explained_usd_micro"]["meter"] == without["explained_usd_micro"]["quantity"]
+    assert parts_of(found) == found["difference_usd_micro"] == without["difference_usd_micro"]
+    said = headrace(*arguments, "--meter", meter, "--meter-declaration", form)
+    assert "1 of 192 intervals beyond tolerance" in said.out
+    refused(headrace(*arguments, "--meter", meter), "--meter-declaration")
 
 
 def test_versions_book_differences_and_end_at_the_latest(headrace, replayed, out, tmp_path, market):

@@ -157,7 +157,7 @@ def test_satoshis_leave_provisional_once_and_end_at_the_latest_credit(expected, 
 )
 def test_the_revenue_meter_settles_and_its_residual_is_what_the_devices_leave(bought, sold, devices, tolerance_ppm):
     telemetry = make_meters(import_wh=17, export_wh=4, discharge_wh=9)
-    reading = MeterReading(interval_start_s=START_S, import_wh=bought, export_wh=sold)
+    reading = MeterReading(interval_start_s=START_S, duration_s=900, import_wh=bought, export_wh=sold)
     energies = [DeviceEnergy(device=f"d{i}", interval_start_s=START_S, net_wh=wh) for i, wh in enumerate(devices)]
     settled, residual = settle_on_meter(telemetry, reading, energies, tolerance_ppm=tolerance_ppm)
     assert (settled.import_wh, settled.export_wh) == (bought, sold)

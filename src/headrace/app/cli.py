@@ -181,12 +181,24 @@ def books_import(file: StatementFile, /, *, declaration: Declared, books: Books,
 
 
 @books.command(name="reconcile")
-def books_reconcile(file: StatementFile, /, *, declaration: Declared, out: Finished = None, json: Json = False) -> None:
+def books_reconcile(
+    file: StatementFile,
+    /,
+    *,
+    declaration: Declared,
+    out: Finished = None,
+    meter: Annotated[Path | None, Parameter(help="Revenue meter's file (CSV); it outranks telemetry.")] = None,
+    meter_declaration: Annotated[Path | None, Parameter(help="How the meter's file reads (TOML).")] = None,
+    json: Json = False,
+) -> None:
     """Explain how a statement differs from what a finished replay settled itself; nothing is booked."""
     from headrace.app.folders import replay_folder
     from headrace.app.statement_verbs import run_reconcile
 
-    run_reconcile(file, declaration=declaration, out=replay_folder(out), as_json=json)
+    folder = replay_folder(out)
+    run_reconcile(
+        file, declaration=declaration, out=folder, meter=meter, meter_declaration=meter_declaration, as_json=json
+    )
 
 
 @books.command(name="show")

@@ -7,14 +7,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from headrace.adapters.statements import load_declaration, read_statement
+from headrace.adapters.statements import (
+    MeterDeclaration,
+    StatementDeclaration,
+    load_declaration,
+    read_meter,
+    read_statement,
+)
 from headrace.adapters.store.books import read_balances, read_entries, write_books
 from headrace.adapters.store.connect import is_url, masked
 from headrace.adapters.store.statements import BookedStatement, book_statement, read_statements
-from headrace.app.own_charges import own_charges, replay_and_run
+from headrace.app.own_charges import own_charges, replay_and_run, telemetry_residuals
 from headrace.app.printing import show
 from headrace.core import MICRO, BadInput, Interval, iso
 from headrace.settlement.billed import BilledStatement, Source
+from headrace.settlement.revenue_meter import MeterReading, MeterResidual
 from headrace.settlement.shadow import Difference, Reconciliation, shadow_settle
 
 __all__ = ["books_of", "reconcile_statement", "run_copy", "run_import", "run_reconcile", "run_show"]
@@ -31,15 +38,31 @@ def books_of(books: str) -> Path | str:
     return path / "books.sqlite" if path.is_dir() else path
 
 
-def reconcile_statement(file: Path, declaration: Path, out: Path) -> Reconciliation:
+def reconcile_statement(
+    file: Path, declaration: Path, out: Path, meter: tuple[Path, Path] | None = None
+) -> tuple[Reconciliation, tuple[MeterResidual, ...]]:
     """Shadow-settle a statement against a finished replay.
+
+    Parameters
+    ----------
+    file, declaration
+        The statement, and how it reads.
+    out
+        Folder of the replay.
+    meter
+        The revenue meter's file and its declaration; its energy outranks the replay's own.
+
+    Returns
+    -------
+    tuple
+        The differences, and for each interval the meter covers its residual against the devices.
 
     Raises
     ------
     BadInput
-        If the statement, its declaration or the folder can't be used, or they have nothing in common.
+        If a file, a declaration or the folder can't be used, or they have nothing in common.
     """
-    declared = load_declaration(declaration)
+    declared = load_declaration(declaration, StatementDeclaration)
     if declared.source is Source.BANK:
         do = "Import it; `headrace books show` then says what is still open"
         raise BadInput(str(declaration), "a bank pays what others bill: there is nothing to settle it against", do)
@@ -53,12 +76,22 @@ def reconcile_statement(file: Path, declaration: Path, out: Path) -> Reconciliat
         found = f"bills {iso(span.start_s)} to {iso(span.end_s)}, the replay is of "
         found += f"{iso(result.window.start_s)} to {iso(result.window.end_s)}"
         raise BadInput(str(file), found, "Name the replay of that period")
-    return shadow_settle(statement, own_charges(out, run, declared.lines, span), declared.lines)
+    readings: tuple[MeterReading, ...] = ()
+    residuals: tuple[MeterResidual, ...] = ()
+    if meter is not None:
+        form = load_declaration(meter[1], MeterDeclaration)
+        readings = read_meter(meter[0], form)
+        residuals = telemetry_residuals(run, readings, tolerance_ppm=form.tolerance_ppm)
+        if not residuals:
+            found = "covers no whole settlement interval of the replay"
+            raise BadInput(str(meter[0]), found, "Check its period, interval and time zone")
+    own = own_charges(out, run, declared.lines, span, readings)
+    return shadow_settle(statement, own, declared.lines), residuals
 
 
 def run_import(file: Path, *, declaration: Path, books: str, as_json: bool) -> None:
     """Book a statement."""
-    statement = read_statement(file, load_declaration(declaration))
+    statement = read_statement(file, load_declaration(declaration, StatementDeclaration))
     booking = book_statement(books_of(books), statement)
     unit = _unit(statement.asset)
     figures: dict[str, Any] = {
@@ -77,9 +110,14 @@ def run_import(file: Path, *, declaration: Path, books: str, as_json: bool) -> N
     show(figures, _draw_import, as_json=as_json)
 
 
-def run_reconcile(file: Path, *, declaration: Path, out: Path, as_json: bool) -> None:
+def run_reconcile(
+    file: Path, *, declaration: Path, out: Path, meter: Path | None, meter_declaration: Path | None, as_json: bool
+) -> None:
     """Explain how a statement differs from our own settlement."""
-    found = reconcile_statement(file, declaration, out)
+    if (meter is None) != (meter_declaration is None):
+        raise BadInput("--meter", "comes with --meter-declaration, one was given", "Give both or neither")
+    both = None if meter is None or meter_declaration is None else (meter, meter_declaration)
+    found, residuals = reconcile_statement(file, declaration, out, both)
     unit = _unit(found.statement.asset)
     figures: dict[str, Any] = {
         "statement": _header(found.statement),
@@ -91,6 +129,7 @@ def run_reconcile(file: Path, *, declaration: Path, out: Path, as_json: bool) ->
         f"unexplained_{unit}": found.unexplained,
         "lines": _by_line(found, unit),
         "differences": [_difference(each, unit) for each in found.differences if each.amount or each.parts],
+        "meter": None if both is None else _meter(residuals),
     }
     show(figures, _draw_reconciliation, as_json=as_json)
 
@@ -158,6 +197,21 @@ def _by_line(found: Reconciliation, unit: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _meter(residuals: tuple[MeterResidual, ...]) -> dict[str, Any]:
+    """The revenue meter against telemetry: sums, and the intervals beyond the tolerance."""
+    return {
+        "intervals": len(residuals),
+        "meter_wh": sum(each.meter_wh for each in residuals),
+        "devices_wh": sum(each.devices_wh for each in residuals),
+        "residual_wh": sum(each.residual_wh for each in residuals),
+        "beyond": [
+            {"start": iso(each.interval_start_s), "residual_wh": each.residual_wh, "tolerance_wh": each.tolerance_wh}
+            for each in residuals
+            if not each.is_within
+        ],
+    }
+
+
 def _difference(each: Difference, unit: str) -> dict[str, Any]:
     quantity = "ph" if each.line == "mining_sats" else "wh"
     return {
@@ -206,6 +260,12 @@ def _draw_reconciliation(figures: dict[str, Any], console: Console) -> None:
     if figures[f"unexplained_{unit}"]:
         total = _money(figures[f"unexplained_{unit}"], asset)
         _say(console, f"Residuals without their signs: {total}")
+    if (meter := figures["meter"]) is not None:
+        _say(
+            console,
+            f"Revenue meter {meter['meter_wh']:,} Wh, devices {meter['devices_wh']:,} Wh, residual "
+            f"{meter['residual_wh']:,} Wh; {len(meter['beyond'])} of {meter['intervals']} intervals beyond tolerance",
+        )
     largest = sorted(figures["differences"], key=lambda each: -abs(each[f"billed_{unit}"] - each[f"own_{unit}"]))
     table = Table("from", "line", "difference", "because", box=None, pad_edge=False)
     for each in largest[:LARGEST]:

@@ -6,15 +6,16 @@ never spread over the devices.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from headrace.core import divide_down
 from headrace.settlement.metering import MeteredInterval
 
-__all__ = ["DeviceEnergy", "MeterReading", "MeterResidual", "settle_on_meter"]
+__all__ = ["DeviceEnergy", "MeterReading", "MeterResidual", "meter_residual", "settle_on_meter"]
 
-PPM = 1_000_000
+PPM: Final = 1_000_000
 
 
 class MeterReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,8 @@ class MeterReading(msgspec.Struct, frozen=True, kw_only=True):
 
     interval_start_s: int
     """Start, epoch seconds."""
+    duration_s: int
+    """Length, seconds."""
     import_wh: int
     """Energy drawn from the grid, >= 0."""
     export_wh: int
@@ -86,11 +89,15 @@ def settle_on_meter(
     """
     if reading is None:
         return meters, None
-    residual = MeterResidual(
+    settled = msgspec.structs.replace(meters, import_wh=reading.import_wh, export_wh=reading.export_wh)
+    return settled, meter_residual(reading, devices, tolerance_ppm=tolerance_ppm)
+
+
+def meter_residual(reading: MeterReading, devices: Iterable[DeviceEnergy], *, tolerance_ppm: int) -> MeterResidual:
+    """The meter against its devices; parameters as in `settle_on_meter`."""
+    return MeterResidual(
         interval_start_s=reading.interval_start_s,
         meter_wh=reading.import_wh - reading.export_wh,
         devices_wh=sum(each.net_wh for each in devices),
         tolerance_wh=divide_down((reading.import_wh + reading.export_wh) * tolerance_ppm, PPM),
     )
-    settled = msgspec.structs.replace(meters, import_wh=reading.import_wh, export_wh=reading.export_wh)
-    return settled, residual

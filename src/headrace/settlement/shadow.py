@@ -2,7 +2,8 @@
 
 For each line and interval the difference D = billed − own is cut where quantity and price change one after the other,
 
-    quantity    V(Q_billed, P_own) − own             what our own price makes of the billed quantity
+    meter       V(Q_meter, P_own) − own               the revenue meter outranks the telemetry we settled on
+    quantity    V(Q_billed, P_own) − V(Q_meter, P_own)    what our own price makes of the billed quantity
     price       V(Q_billed, P_billed) − V(Q_billed, P_own)
     rounding    billed − V(Q_billed, P_billed)        up to the sender's own rounding of amount and price
 
@@ -29,6 +30,8 @@ PER_MILLION: Final = 1_000_000
 class Cause(StrEnum):
     """Why a statement differs from our books."""
 
+    METER = "meter"
+    """The revenue meter counted something else than the telemetry that our books rest on."""
     QUANTITY = "quantity"
     """It bills another quantity than we metered."""
     PRICE = "price"
@@ -60,6 +63,8 @@ class OwnCharge(msgspec.Struct, frozen=True, kw_only=True):
     """Smallest units; plus is owed to us."""
     is_estimated: bool
     """It rests on an estimated price."""
+    meter_quantity: int | None = None
+    """What the revenue meter counted, which outranks `quantity`; None where there is none."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,15 +193,25 @@ def _together(own: list[OwnCharge]) -> OwnCharge | None:
     """Our own intervals inside one charge as one, which has a mean price only."""
     if len(own) < 2:
         return own[0] if own else None
-    quantities = [each.quantity for each in own if each.quantity is not None]
     return OwnCharge(
         start_s=own[0].start_s,
         end_s=own[-1].end_s,
-        quantity=sum(quantities) if len(quantities) == len(own) else None,
+        quantity=_sum(each.quantity for each in own),
+        meter_quantity=_sum(each.meter_quantity for each in own),
         price_micro_per_mwh=None,
         amount=sum(each.amount for each in own),
         is_estimated=any(each.is_estimated for each in own),
     )
+
+
+def _sum(quantities: Iterable[int | None]) -> int | None:
+    """Sum of quantities; None if one of them is not known."""
+    total = 0
+    for quantity in quantities:
+        if quantity is None:
+            return None
+        total += quantity
+    return total
 
 
 def _explained(charge: Charge, own: OwnCharge | None, statement: BilledStatement) -> Difference:
@@ -205,6 +220,9 @@ def _explained(charge: Charge, own: OwnCharge | None, statement: BilledStatement
         return _difference(charge, None, {Cause.NOT_IN_BOOKS: charge.amount})
     parts: Counter[Cause] = Counter()
     reached, allowance = own.amount, statement.amount_unit
+    if own.meter_quantity is not None and (metered := _at_own_price(own.meter_quantity, own)) is not None:
+        parts[Cause.METER] = metered - own.amount
+        reached = metered
     if (quantity := charge.quantity) is not None:
         price = charge.price_micro_per_mwh
         at_own_price = _at_own_price(quantity, own)
@@ -212,7 +230,7 @@ def _explained(charge: Charge, own: OwnCharge | None, statement: BilledStatement
         if at_own_price is None and own.quantity == 0:
             at_own_price = at_stated
         if at_own_price is not None:
-            parts[Cause.QUANTITY] = at_own_price - own.amount
+            parts[Cause.QUANTITY] = at_own_price - reached
             reached = at_own_price
             as_stated = divide_up(quantity * statement.price_unit, 2 * PER_MILLION)
             allowance += as_stated

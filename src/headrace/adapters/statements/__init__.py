@@ -1,6 +1,10 @@
-"""Statements of suppliers, markets, pools and banks: a CSV file and its declaration in, a checked statement out."""
+"""Statements of suppliers, markets, pools and banks: a CSV file and its declaration in, a checked statement out.
 
-from headrace.adapters.statements.declaration import StatementDeclaration, load_declaration
+A revenue meter's file is read the same way.
+"""
+
+from headrace.adapters.statements.declaration import MeterDeclaration, StatementDeclaration, load_declaration
+from headrace.adapters.statements.meter import read_meter
 from headrace.adapters.statements.read import read_statement
 
-__all__ = ["StatementDeclaration", "load_declaration", "read_statement"]
+__all__ = ["MeterDeclaration", "StatementDeclaration", "load_declaration", "read_meter", "read_statement"]

@@ -6,7 +6,7 @@ People write it once per sender, beside the statements; unknown keys are refused
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -15,7 +15,18 @@ from headrace.adapters.sitefile.lines import KeyPath, key_lines, line_of
 from headrace.core import BadInput
 from headrace.settlement.billed import BOOKABLE, POOL_CREDIT, Source, Version
 
-__all__ = ["Billing", "ChargeDeclaration", "Columns", "StatementDeclaration", "Total", "load_declaration"]
+__all__ = [
+    "Billing",
+    "ChargeDeclaration",
+    "Columns",
+    "FileForm",
+    "MeterColumns",
+    "MeterDeclaration",
+    "StatementDeclaration",
+    "TimedColumns",
+    "Total",
+    "load_declaration",
+]
 
 FILE_MAX_BYTES: Final = 256 * 1024
 """Longest declaration read; a real one has a kilobyte."""
@@ -31,11 +42,57 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
-class Columns(_Section):
-    """Names of the columns; every column of the file is named here."""
+class TimedColumns(_Section):
+    """Names of the columns that any file of intervals has."""
 
     start: str
-    """Time of what a row bills."""
+    """Time of what a row is about."""
+    repeated_hour: str | None = None
+    """Y, yes, true or 1 in the hour that the clock shows again when daylight saving time ends."""
+    ignored: tuple[str, ...] = Field(default=(), strict=False)
+    """Columns that say nothing we need."""
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Column of each meaning that is declared."""
+        return {key: name for key, name in self.model_dump(exclude={"ignored"}).items() if name is not None}
+
+
+class FileForm(_Section):
+    """How a CSV file of intervals is written."""
+
+    time_zone: str
+    """IANA zone of stamps without an offset, and of days and months."""
+    interval: Billing
+    """What one row is about."""
+    stamp: Literal["start", "end"] = "start"
+    """Which end of an interval shorter than a day its stamp names ("hour ending 01:00" is its end)."""
+    time_format: str | None = None
+    """strptime format of a stamp, such as "%m/%d/%Y %H:%M"; None means ISO-8601."""
+    columns: TimedColumns
+    """Which column means what; every column of the file is named."""
+    quantity_unit: Literal["Wh", "kWh", "MWh", "PH", "EH", "TH/s", "PH/s", "EH/s"] = "MWh"
+    """Unit of quantities; a hashrate is the mean over the row's interval."""
+    decimal_mark: Literal[".", ","] = "."
+    """Mark before the decimals; the other one may part thousands."""
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    """Mark between cells."""
+    header_line: int = Field(default=1, ge=1, le=1000)
+    """Line of the column names."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"must be an IANA zone such as America/Chicago, was {name!r}") from error
+        return name
+
+
+class Columns(TimedColumns):
+    """Names of a statement's columns."""
+
     amount: str
     """Money, or satoshis."""
     charge: str | None = None
@@ -52,15 +109,6 @@ class Columns(_Section):
     """Currency of the row, to be checked."""
     reference: str | None = None
     """The sender's number of the row, for payments."""
-    repeated_hour: str | None = None
-    """Y, yes, true or 1 in the hour that the clock shows again when daylight saving time ends."""
-    ignored: tuple[str, ...] = Field(default=(), strict=False)
-    """Columns that say nothing to book."""
-
-    @property
-    def named(self) -> dict[str, str]:
-        """Column of each meaning that is declared."""
-        return {key: name for key, name in self.model_dump(exclude={"ignored"}).items() if name is not None}
 
 
 class ChargeDeclaration(_Section):
@@ -91,7 +139,7 @@ class Total(_Section):
     """What stands there."""
 
 
-class StatementDeclaration(_Section):
+class StatementDeclaration(FileForm):
     """One sender's statements."""
 
     source: Source = Field(strict=False)
@@ -100,14 +148,6 @@ class StatementDeclaration(_Section):
     """The sender's name."""
     currency: Literal["USD", "EUR", "CAD", "BTC", "SAT"]
     """What amounts are written in; BTC and SAT are both booked in satoshis."""
-    time_zone: str
-    """IANA zone of stamps without an offset, and of days and months."""
-    interval: Billing
-    """What one row bills."""
-    stamp: Literal["start", "end"] = "start"
-    """Which end of an interval shorter than a day its stamp names ("hour ending 01:00" is its end)."""
-    time_format: str | None = None
-    """strptime format of a stamp, such as "%m/%d/%Y %H:%M"; None means ISO-8601."""
     plus_is: Literal["owed_to_us", "owed_by_us"]
     """Whose gain an amount without a minus is."""
     columns: Columns
@@ -120,20 +160,12 @@ class StatementDeclaration(_Section):
     """Version of every statement, where no column tells it."""
     versions: dict[str, Version] = Field(default_factory=dict, strict=False)
     """The sender's words for the versions, besides initial, final and true-up."""
-    quantity_unit: Literal["Wh", "kWh", "MWh", "PH", "EH", "TH/s", "PH/s", "EH/s"] = "MWh"
-    """Unit of the quantity column; a hashrate is the mean over the row's interval."""
     price_unit: Literal["per_mwh", "per_kwh", "per_phs_day"] = "per_mwh"
     """What the price column's price is for, in the statement's currency."""
     amount_decimals: int = Field(default=2, ge=0, le=8)
     """Decimals to which the sender rounds amounts."""
     price_decimals: int = Field(default=6, ge=0, le=12)
     """Decimals to which it rounds stated prices."""
-    decimal_mark: Literal[".", ","] = "."
-    """Mark before the decimals; the other one may part thousands."""
-    delimiter: Literal[",", ";", "\t", "|"] = ","
-    """Mark between cells."""
-    header_line: int = Field(default=1, ge=1, le=1000)
-    """Line of the column names."""
 
     @property
     def asset(self) -> str:
@@ -149,15 +181,6 @@ class StatementDeclaration(_Section):
     def lines(self) -> tuple[str, ...]:
         """Lines of our books that the sender bills."""
         return tuple(dict.fromkeys(charge.line for charge in self.charges.values()))
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"must be an IANA zone such as America/Chicago, was {name!r}") from error
-        return name
 
     @field_validator("charges", mode="before")
     @classmethod
@@ -185,8 +208,30 @@ class StatementDeclaration(_Section):
         return self
 
 
-def load_declaration(path: Path) -> StatementDeclaration:
-    """Read and check a declaration.
+class MeterColumns(TimedColumns):
+    """Names of a revenue meter's columns."""
+
+    imported: str
+    """Energy drawn from the grid."""
+    exported: str | None = None
+    """Energy fed to the grid; None where the meter counts one way only."""
+
+
+class MeterDeclaration(FileForm):
+    """A revenue meter's file."""
+
+    columns: MeterColumns
+    """Which column means what; every column of the file is named."""
+    tolerance_ppm: int = Field(default=2000, ge=0, le=1_000_000)
+    """How far telemetry may be from the meter, parts per million of its energy; an accuracy class 0.2 meter is good
+    for 2,000."""
+
+
+_Form = TypeVar("_Form", bound=FileForm)
+
+
+def load_declaration(path: Path, kind: type[_Form]) -> _Form:
+    """Read and check a declaration of a statement or of a meter's file.
 
     Raises
     ------
@@ -207,10 +252,11 @@ def load_declaration(path: Path) -> StatementDeclaration:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(str(path), f"is no TOML: {error}", "Correct the TOML there") from error
     try:
-        return StatementDeclaration.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         lines = key_lines(text)
-        problems = [_problem(path, dict(each), lines) for each in error.errors(include_url=False)]
+        errors = sorted(error.errors(include_url=False), key=lambda each: line_of(each["loc"], lines) or len(text))
+        problems = [_problem(path, dict(each), lines) for each in errors]
         refused = BadInput(*problems[0])
         refused.args = ("\n".join(f"{where}: {found}. {do}" for where, found, do in problems),)
         raise refused from error

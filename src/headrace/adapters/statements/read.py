@@ -5,38 +5,18 @@ another currency, a row twice, an interval left out, two statements or versions 
 the total.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from headrace.adapters.statements.declaration import ChargeDeclaration, StatementDeclaration
+from headrace.adapters.statements.table import TableRow, refuse, table_rows
 from headrace.adapters.statements.values import Unreadable, amount_of, price_of, quantity_of, span_of
 from headrace.core import MICRO, SATS_PER_BTC, BadInput, iso
 from headrace.settlement.billed import BilledRow, BilledStatement, Version
 
-__all__ = ["FILE_MAX_BYTES", "ROWS_MOST", "read_statement"]
-
-FILE_MAX_BYTES: Final = 64 * 1024 * 1024
-"""Longest statement read."""
-
-ROWS_MOST: Final = 400_000
-"""Most rows of a statement: a year of 15-minute intervals with ten charges."""
-
-CELL_MOST: Final = 1000
-"""Longest cell."""
-
-
-class _Row(NamedTuple):
-    """Cells of one row by their meaning."""
-
-    number: int
-    cells: dict[str, str]
-
-    def get(self, meaning: str) -> str:
-        return self.cells.get(meaning, "").strip()
+__all__ = ["read_statement"]
 
 
 def read_statement(path: Path, declaration: StatementDeclaration) -> BilledStatement:
@@ -47,7 +27,7 @@ def read_statement(path: Path, declaration: StatementDeclaration) -> BilledState
     BadInput
         If the file can't be read or isn't one whole statement of the declared form; it names file and line.
     """
-    rows = list(_cells(path, declaration))
+    rows = list(table_rows(path, declaration))
     totals, bodies = _parted(rows, declaration)
     if not bodies:
         raise BadInput(str(path), "bills nothing: no row below the column names", "Name the sender's whole file")
@@ -73,65 +53,7 @@ def read_statement(path: Path, declaration: StatementDeclaration) -> BilledState
     )
 
 
-def _cells(path: Path, declaration: StatementDeclaration) -> Iterator[_Row]:
-    """Rows of the file, cells named by their meaning."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=declaration.delimiter, strict=True)
-    names: list[str] | None = None
-    meanings = {name: meaning for meaning, name in declaration.columns.named.items()}
-    count = 0
-    try:
-        for cells in reader:
-            number = reader.line_num
-            if number < declaration.header_line or not any(map(str.strip, cells)):
-                continue
-            if names is None:
-                names = _header(path, number, [cell.strip() for cell in cells], declaration)
-                continue
-            count += 1
-            if count > ROWS_MOST:
-                _refuse(path, number, f"has more than {ROWS_MOST:,} rows", "Import it month by month")
-            if len(cells) != len(names):
-                _refuse(path, number, f"{len(cells)} cells under {len(names)} columns", "Check delimiter and quotes")
-            if max(map(len, cells)) > CELL_MOST:
-                _refuse(path, number, f"a cell of more than {CELL_MOST} characters", "Check delimiter and quotes")
-            named = zip(names, cells, strict=True)
-            yield _Row(number, {meanings[name]: cell for name, cell in named if name in meanings})
-    except csv.Error as error:
-        raise BadInput(f"{path} line {reader.line_num}", f"is no CSV: {error}", "Check delimiter and quotes") from error
-    if names is None:
-        raise BadInput(str(path), f"has no column names at line {declaration.header_line}", "Check header_line")
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(FILE_MAX_BYTES + 1)
-        if len(content) > FILE_MAX_BYTES:
-            raise BadInput(str(path), f"is longer than {FILE_MAX_BYTES // 2**20} MiB", "Import it month by month")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(str(path), f"can't be read: {error.strerror}", "Name a statement (CSV)") from error
-    except UnicodeDecodeError as error:
-        raise BadInput(str(path), f"is not UTF-8 text (byte {error.start})", "Save it as CSV in UTF-8") from error
-
-
-def _header(path: Path, number: int, names: list[str], declaration: StatementDeclaration) -> list[str]:
-    """Column names, each known and there once."""
-    for name in declaration.columns.named.values():
-        if name not in names:
-            _refuse(path, number, f"no column {name!r}", f"Columns there: {', '.join(names)[:300]}")
-    known = {*declaration.columns.named.values(), *declaration.columns.ignored}
-    for i, name in enumerate(names):
-        if name not in known:
-            _refuse(
-                path, number, f"unknown column {name[:80]!r}", "Declare what it means, or list it in columns.ignored"
-            )
-        if name in names[:i]:
-            _refuse(path, number, f"two columns {name!r}", "Give each column a name of its own")
-    return names
-
-
-def _parted(rows: list[_Row], declaration: StatementDeclaration) -> tuple[list[_Row], list[_Row]]:
+def _parted(rows: list[TableRow], declaration: StatementDeclaration) -> tuple[list[TableRow], list[TableRow]]:
     """Rows that are totals, and the others."""
     if (total := declaration.total) is None:
         return [], rows
@@ -140,7 +62,7 @@ def _parted(rows: list[_Row], declaration: StatementDeclaration) -> tuple[list[_
     return totals, [row for row in rows if row.get(meaning) != total.text]
 
 
-def _billed(path: Path, rows: Iterable[_Row], declaration: StatementDeclaration) -> list[BilledRow]:
+def _billed(path: Path, rows: Iterable[TableRow], declaration: StatementDeclaration) -> list[BilledRow]:
     zone = ZoneInfo(declaration.time_zone)
     only = next(iter(declaration.charges)) if declaration.columns.charge is None else None
     unknown = ChargeDeclaration.model_construct(line="", interval=None, is_sparse=True)
@@ -149,11 +71,11 @@ def _billed(path: Path, rows: Iterable[_Row], declaration: StatementDeclaration)
         name = row.get("charge") if only is None else only
         charge = declaration.charges.get(name, unknown)
         if not charge.line and declaration.is_bitcoin:
-            _refuse(path, row.number, f"charge {name!r} is not declared", "Declare which line it settles")
+            refuse(path, row.number, f"charge {name!r} is not declared", "Declare which line it settles")
         currency = row.get("currency")
         if declaration.columns.currency is not None and currency.upper() != declaration.currency:
             found = f"currency is {currency!r}, declared is {declaration.currency}"
-            _refuse(path, row.number, found, "Check the file, or give that currency a declaration of its own")
+            refuse(path, row.number, found, "Check the file, or give that currency a declaration of its own")
         try:
             billed.append(_billed_row(row, name, charge, declaration, zone))
         except Unreadable as error:
@@ -162,7 +84,7 @@ def _billed(path: Path, rows: Iterable[_Row], declaration: StatementDeclaration)
 
 
 def _billed_row(
-    row: _Row, name: str, charge: ChargeDeclaration, declaration: StatementDeclaration, zone: ZoneInfo
+    row: TableRow, name: str, charge: ChargeDeclaration, declaration: StatementDeclaration, zone: ZoneInfo
 ) -> BilledRow:
     billing = charge.interval or declaration.interval
     start_s, end_s = span_of(row.get("start"), declaration, billing, zone, row.get("repeated_hour"))
@@ -195,17 +117,17 @@ def _refuse_twice(path: Path, billed: Iterable[BilledRow]) -> None:
         first = seen.setdefault((row.start_s, row.charge, row.reference), row.row)
         if first != row.row:
             found = f"{row.charge!r} at {iso(row.start_s)} stands in line {first} already"
-            _refuse(path, row.row, found, "Ask the sender which row counts; payments need columns.reference")
+            refuse(path, row.row, found, "Ask the sender which row counts; payments need columns.reference")
 
 
-def _foot(path: Path, totals: list[_Row], billed: list[BilledRow], declaration: StatementDeclaration) -> None:
+def _foot(path: Path, totals: list[TableRow], billed: list[BilledRow], declaration: StatementDeclaration) -> None:
     """The rows must add up to the total, to the last unit."""
     if declaration.total is None:
         return
     if len(totals) != 1:
         where = totals[1].number if totals else billed[-1].row
         found = f"a second total, after line {totals[0].number}" if totals else "ends without the declared total"
-        _refuse(path, where, found, "Name one whole statement")
+        refuse(path, where, found, "Name one whole statement")
     try:
         total = amount_of(totals[0].get("amount"), declaration)
     except Unreadable as error:
@@ -214,7 +136,7 @@ def _foot(path: Path, totals: list[_Row], billed: list[BilledRow], declaration: 
     if total != summed:
         sign = 1 if declaration.plus_is == "owed_to_us" else -1
         found = f"does not foot: the rows add up to {_shown(sign * summed, declaration)}, the total says"
-        _refuse(
+        refuse(
             path,
             totals[0].number,
             f"{found} {_shown(sign * total, declaration)} ({_shown(sign * (total - summed), declaration)} apart)",
@@ -239,7 +161,7 @@ def _refuse_gaps(path: Path, billed: list[BilledRow], declaration: StatementDecl
 
 
 def _refuse_gap(path: Path, number: int, name: str, start_s: int, end_s: int) -> NoReturn:
-    _refuse(
+    refuse(
         path,
         number,
         f"{name!r} has no row for {iso(start_s)} to {iso(end_s)}",
@@ -247,18 +169,18 @@ def _refuse_gap(path: Path, number: int, name: str, start_s: int, end_s: int) ->
     )
 
 
-def _version(path: Path, rows: list[_Row], declaration: StatementDeclaration) -> Version:
+def _version(path: Path, rows: list[TableRow], declaration: StatementDeclaration) -> Version:
     if declaration.version is not None:
         return declaration.version
     text = _same(path, rows, "version", "version", declaration)
     words = {word.lower(): version for word, version in declaration.versions.items()}
     version = words.get(text.lower()) or next((v for v in Version if v.value == text.lower()), None)
     if version is None:
-        _refuse(path, rows[0].number, f"version is {text!r}", "Say under [versions] which of ours it is")
+        refuse(path, rows[0].number, f"version is {text!r}", "Say under [versions] which of ours it is")
     return version
 
 
-def _same(path: Path, rows: list[_Row], meaning: str, what: str, declaration: StatementDeclaration) -> str:
+def _same(path: Path, rows: list[TableRow], meaning: str, what: str, declaration: StatementDeclaration) -> str:
     """Text that every row shares; "" where no column holds it."""
     if meaning not in declaration.columns.named:
         return ""
@@ -266,7 +188,7 @@ def _same(path: Path, rows: list[_Row], meaning: str, what: str, declaration: St
     for row in rows:
         if row.get(meaning) != first:
             found = f"{what} is {row.get(meaning)!r}, line {rows[0].number} says {first!r}"
-            _refuse(path, row.number, found, "Import one statement a file")
+            refuse(path, row.number, found, "Import one statement a file")
     return first
 
 
@@ -276,7 +198,3 @@ def _shown(amount: int, declaration: StatementDeclaration) -> str:
         return f"{amount} SAT"
     whole, rest = divmod(abs(amount), MICRO)
     return f"{'-' if amount < 0 else ''}{whole:,}.{rest:06d} {declaration.currency}"
-
-
-def _refuse(path: Path, number: int, found: str, do: str) -> NoReturn:
-    raise BadInput(f"{path} line {number}", found, do)

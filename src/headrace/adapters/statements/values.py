@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from headrace.adapters.statements.declaration import Billing, StatementDeclaration
+from headrace.adapters.statements.declaration import Billing, FileForm, StatementDeclaration
 from headrace.core import MICRO, SATS_PER_BTC, epoch_s, iso
 
 __all__ = ["Unreadable", "amount_of", "price_of", "quantity_of", "span_of"]
@@ -57,7 +57,7 @@ def amount_of(text: str, declaration: StatementDeclaration) -> int:
     return int(amount) if declaration.plus_is == "owed_to_us" else -int(amount)
 
 
-def quantity_of(text: str, declaration: StatementDeclaration, duration_s: int) -> int:
+def quantity_of(text: str, declaration: FileForm, duration_s: int) -> int:
     """Quantity in Wh or petahashes, to the nearest, without sign: the line of our books says which way it went."""
     number = abs(_number(text, declaration))
     unit = declaration.quantity_unit
@@ -75,9 +75,7 @@ def price_of(text: str, declaration: StatementDeclaration) -> int:
     return int(price.to_integral_value())
 
 
-def span_of(
-    text: str, declaration: StatementDeclaration, billing: Billing, zone: ZoneInfo, repeated: str
-) -> tuple[int, int]:
+def span_of(text: str, declaration: FileForm, billing: Billing, zone: ZoneInfo, repeated: str) -> tuple[int, int]:
     """Start and end of what a row bills, epoch seconds."""
     at = _stamp(text, declaration, zone, repeated)
     if billing in _SECONDS:
@@ -100,7 +98,7 @@ def _scale(declaration: StatementDeclaration) -> int:
     return {"BTC": SATS_PER_BTC, "SAT": 1}.get(declaration.currency, MICRO)
 
 
-def _number(text: str, declaration: StatementDeclaration) -> Decimal:
+def _number(text: str, declaration: FileForm) -> Decimal:
     """Exact decimal; brackets are a minus, and the declared mark parts thousands."""
     plain = text.strip()
     is_negative = plain.startswith("(") and plain.endswith(")")
@@ -117,7 +115,7 @@ def _number(text: str, declaration: StatementDeclaration) -> Decimal:
     return -number if is_negative else number
 
 
-def _stamp(text: str, declaration: StatementDeclaration, zone: ZoneInfo, repeated: str) -> datetime:
+def _stamp(text: str, declaration: FileForm, zone: ZoneInfo, repeated: str) -> datetime:
     """A stamp in UTC; without an offset it is local, and told apart in the hour that the clock shows twice."""
     try:
         if declaration.time_format is None:
@@ -138,7 +136,7 @@ def _stamp(text: str, declaration: StatementDeclaration, zone: ZoneInfo, repeate
     return at
 
 
-def _local(at: datetime, declaration: StatementDeclaration, zone: ZoneInfo, repeated: str) -> datetime:
+def _local(at: datetime, declaration: FileForm, zone: ZoneInfo, repeated: str) -> datetime:
     first, second = (at.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() == second.utcoffset():
         return first
