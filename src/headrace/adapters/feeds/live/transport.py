@@ -24,11 +24,14 @@ from urllib.request import Request as HttpRequest
 
 import msgspec
 
+from headrace import __version__
 from headrace.adapters.feeds.live.request import Request, SignIn
 from headrace.core import BadInput, ExitCode, HeadraceError
 
 __all__ = ["HttpTransport", "Limits", "Transport", "Unreachable"]
 
+AGENT: Final = f"headrace/{__version__}"
+"""Who asks: some operators turn nameless programs away."""
 TOKEN_REPLY_MAX_BYTES: Final = 100_000
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 EXPLAINED: Final = 400
@@ -154,6 +157,7 @@ class HttpTransport:
         secret = [(key, self._secrets[variable]) for key, variable in request.secret_params]
         query = urlencode([*request.params, *secret])
         headers = {key: self._secrets[variable] for key, variable in request.secret_headers}
+        headers["User-Agent"] = AGENT
         if request.sign_in:
             headers["Authorization"] = f"Bearer {self._token(request.sign_in)}"
         return HttpRequest(f"{request.url}?{query}" if query else request.url, headers=headers)
@@ -163,7 +167,11 @@ class HttpTransport:
             secret = [(key, self._secrets[variable]) for key, variable in sign_in.secret_form]
             form = urlencode([*sign_in.form, *secret]).encode()
             try:
-                body = self._send(sign_in.url, HttpRequest(sign_in.url, data=form), TOKEN_REPLY_MAX_BYTES)
+                body = self._send(
+                    sign_in.url,
+                    HttpRequest(sign_in.url, data=form, headers={"User-Agent": AGENT}),
+                    TOKEN_REPLY_MAX_BYTES,
+                )
                 token = json.loads(body)[sign_in.token_key]
             except (_Denied, ValueError, KeyError, TypeError) as error:
                 names = ", ".join(variable for _, variable in sign_in.secret_form)
