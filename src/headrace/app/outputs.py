@@ -4,6 +4,7 @@ run.json             the site, the period, notes, sources, digests, and each run
 intervals/*.parquet  a row per control interval, a file per run
 settlements/*.parquet  a row per settlement interval, a file per run
 owners/*.parquet     a row per settlement interval and contract of hosting or powered shell, a file per run
+cash.parquet         a row per local day, of a site with contracts or cash terms: the headline policy's cash
 books.sqlite         double entry of the headline policy
 books.beancount      the same books as text
 report.html          the board's page
@@ -26,6 +27,7 @@ from headrace.app.outward import inward, inward_frame, outward, outward_frame
 from headrace.core import BadInput, Currency, Interval
 from headrace.dispatch.site import Site
 from headrace.engine.atomic import refused, replacing_file, sync_folder
+from headrace.engine.cashflow import cash_frame, has_cash_view, run_cash
 from headrace.engine.frames import statements_of
 from headrace.engine.results import LINES, DataGap, PolicyRun, ReplayResult
 from headrace.interfaces.beancount import beancount_text
@@ -38,7 +40,16 @@ BOOKS_OF: Final = "rolling"
 """The run whose books are kept; without it, the first run's are."""
 
 
-RESULTS: Final = ("intervals", "settlements", "owners", "books.sqlite", "books.beancount", "report.html", "run.json")
+RESULTS: Final = (
+    "intervals",
+    "settlements",
+    "cash.parquet",
+    "owners",
+    "books.sqlite",
+    "books.beancount",
+    "report.html",
+    "run.json",
+)
 """What `write_outputs` puts into the folder, in this order: a folder with run.json holds a finished replay."""
 
 INTERVAL_COLUMNS: Final = ("interval_start", "price", "price_seen", "bid", "ask", "mode")
@@ -189,6 +200,11 @@ def _write_all(result: ReplayResult, folder: Path) -> None:
         if not run.owners.is_empty():
             _write_frame(run.owners, folder / "owners" / f"{file_stem(run.label)}.parquet")
     kept = next((run for run in result.runs if run.label == BOOKS_OF), result.runs[0])
+    if has_cash_view(result.site):
+        cash = cash_frame(result.site, run_cash(result.site, kept))
+        code = result.site.currency.lower()
+        cash = cash.rename({name: f"{name}_{code}_micro" for name in cash.columns if name != "day"})
+        _write_frame(cash, folder / "cash.parquet")
     write_books(folder / "books.sqlite", _entries(result.site, kept))
     with replacing_file(folder / "books.beancount") as working, working.open("w", encoding="utf-8") as text:
         text.writelines(beancount_text(_entries(result.site, kept), result.site))

@@ -2,11 +2,11 @@
 
 Riot Platforms, Rockdale, July and August 2023. Everything the replay rests on stands in `sites/rockdale_2023.toml`, and
 nothing there was chosen to meet a disclosed figure. Two sensitivities look at the record: the share of the fleet that
-July's coins imply, used on August (July is known when August is told, August's figures are not used), and the two blocks
-to 2030 alone, which was added after the error of the whole block was seen and only shows what carries it.
+July's coins imply, used on August (August's own figures are not used), and the two blocks to 2030 alone, added after
+the error of the whole block was seen: it only shows what carries it.
 
-Two conventions of the sell-back credit are told, as the company does not give its formula: proceeds (volume at spot) and
-gain (proceeds less what that volume cost), both over the intervals in which selling beat keeping.
+Two conventions of the sell-back credit are told, as the company gives no formula: proceeds (volume at spot) and gain
+(proceeds less what that volume cost), both over the intervals in which selling beat keeping.
 
 Demand-response revenue is not replayed: ancillary prices are on record for 2024 only.
 """
@@ -68,8 +68,8 @@ def bench_backcast(data: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        `months.<month>.<policy>.coins_btc`, `.sold_back_mwh`, `.proceeds_usd`, `.gain_usd` and their errors against what
-        was disclosed; `sensitivity.<name>` likewise for August under the headline policy.
+        `months.<month>.<policy>.coins_btc`, `.sold_back_mwh`, `.proceeds_usd`, `.gain_usd` and their errors against
+        what was disclosed; `sensitivity.<name>` likewise for August under the headline policy.
     """
     with resources.as_file(resources.files("headrace.app") / "sites" / "rockdale_2023.toml") as path:
         loaded = load_site(path)

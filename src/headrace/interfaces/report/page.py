@@ -15,7 +15,9 @@ from headrace.engine.results import LINES, PolicyRun, ReplayResult
 from headrace.interfaces.families import Family, source_bands, use_bands
 from headrace.interfaces.gaps import shortened
 from headrace.interfaces.moments import ChosenMoment
-from headrace.interfaces.report.bar_picture import gain_picture, waterfall_picture
+from headrace.interfaces.report.bar_picture import gain_picture
+from headrace.interfaces.report.cfo import cfo_section
+from headrace.interfaces.report.commercial import commercial_section
 from headrace.interfaces.report.duration_picture import SHARES, Curve, duration_picture, quantiles
 from headrace.interfaces.report.figures import BoardFigures, board_figures
 from headrace.interfaces.report.ladder_picture import ladder_picture, rung_fills
@@ -31,7 +33,7 @@ __all__ = ["render"]
 WIDE, NARROW = 880.0, 350.0
 """Widths of a picture on a desk and on a phone; the page shows the one that fits."""
 
-SECTIONS: Final[tuple[Callable[[ReplayResult], Section | None], ...]] = (owner_section,)
+SECTIONS: Final[tuple[Callable[[ReplayResult], Section | None], ...]] = (commercial_section, owner_section,)
 """Sections that only some sites have, in the order of the page; None where the site has nothing to show."""
 
 
@@ -107,7 +109,7 @@ def _pictures(result: ReplayResult, figures: BoardFigures) -> dict[str, Any]:
         "energy_rows": _energy_rows(result, headline),
         "durations": _durations(result, headline, desk),
         "duration_shares": SHARES,
-        "waterfall": _waterfalls(figures),
+        "cfo": cfo_section(result),
         "days": [_day(result, headline, i, day) for i, day in enumerate(figures.best_and_worst_day)],
         "books_total": sum(row.debit_micro for row in figures.books),
         "baseline": policy_name(desk),
@@ -223,19 +225,6 @@ def _margin_per_h(run: PolicyRun) -> np.ndarray[Any, np.dtype[np.float64]]:
         micro=pl.sum_horizontal(pl.col(line) for line in LINES if line != "peak").sum()
     )
     return hours["micro"].to_numpy() / MICRO
-
-
-def _waterfalls(figures: BoardFigures) -> list[tuple[str, str]]:
-    own = [(step.name, step.headline_ccy) for step in figures.waterfall]
-    over = [(step.name, step.over_desk_ccy) for step in figures.waterfall if abs(step.over_desk_ccy) >= 0.5]
-    pictures = []
-    for key, title, total, steps in (
-        ("own", "Where the margin comes from", "margin", own),
-        ("over", "Where it differs from the desk", "difference", over),
-    ):
-        svg = waterfall_picture(steps, total=total, width=430.0, key=key, title=title, currency=figures.currency)
-        pictures.append((title, svg))
-    return pictures
 
 
 def _day(result: ReplayResult, run: PolicyRun, number: int, day: DayFigures) -> dict[str, Any]:
