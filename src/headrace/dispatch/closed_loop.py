@@ -12,6 +12,7 @@ and sets powers. What the connection cannot carry is cut, the cheapest use first
 price. The policies are those of `headrace.dispatch.policies`, with no peak charge, sources or demand of their own.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -25,6 +26,7 @@ from headrace.dispatch.kernel.water_loop import FitArrays, stochastic
 from headrace.dispatch.outlook import PRICE_FADE_S, WEATHER_FADE_S
 from headrace.dispatch.policies.rolling import FINE_S, HORIZON_S
 from headrace.dispatch.policies.stochastic import CELLS
+from headrace.dispatch.price_change import change_of, fit_changes
 from headrace.dispatch.price_state import DAYS_MOST, REFIT_S, PriceStates, fit_states
 from headrace.dispatch.problem import Problem
 from headrace.energy import Battery
@@ -162,9 +164,8 @@ def run_rolling(site: LoopSite, prices: LoopPrices, *, until: int | None = None)
     """
     steps = site.steps if until is None else until
     arrays = _blank(site, steps)
-    stopped = rolling(
-        _site_arrays(site), _price_arrays(prices), FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, steps, arrays
-    )
+    parts = _site_arrays(site), _price_arrays(prices, _changes(site, prices, steps))
+    stopped = rolling(*parts, FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, steps, arrays)
     require(stopped < 0, f"the firm load must fit under the import limit in every step, but not in step {stopped}")
     return LoopRun(**arrays._asdict())
 
@@ -182,7 +183,7 @@ def run_stochastic(site: LoopSite, prices: LoopPrices, *, until: int | None = No
     steps = site.steps if until is None else until
     first, fits = _fits(site, prices, steps)
     arrays = _blank(site, steps)
-    parts = _site_arrays(site), _price_arrays(prices)
+    parts = _site_arrays(site), _price_arrays(prices, _changes(site, prices, steps))
     stopped = rolling(*parts, FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, first, arrays)
     if fits is not None and stopped < 0:
         stopped = stochastic(*parts, fits, HORIZON_S, CELLS, PRICE_FADE_S, WEATHER_FADE_S, first, steps, arrays)
@@ -193,18 +194,11 @@ def run_stochastic(site: LoopSite, prices: LoopPrices, *, until: int | None = No
 def _fits(site: LoopSite, prices: LoopPrices, steps: int) -> tuple[int, FitArrays | None]:
     """First step with a chain (`steps` if there is none), and the chains, each from what was known at its fit."""
     step_s = round(site.step_h * 3600.0)
-    past = len(prices.past_deviation_ccy_per_mwh)
-    deviation = np.concatenate(
-        (prices.past_deviation_ccy_per_mwh, prices.settled_ccy_per_mwh - prices.day_ahead_ccy_per_mwh)
-    )
-    span = DAYS_MOST * 86_400 // step_s
     found: list[PriceStates] = []
     of_step = np.zeros(steps, np.int64)
     begin = steps
-    for t in range(0, steps, REFIT_S // step_s):
-        known = past + max(t - prices.late_steps + 1, 0)
-        from_step = max(known - span, 0)
-        states = fit_states(deviation[from_step:known], (from_step - past) * step_s, step_s)
+    for t, first, deviation in _trailing(site, prices, steps):
+        states = fit_states(deviation, first * step_s, step_s)
         if states is not None:
             found.append(states)
             begin = min(begin, t)
@@ -213,9 +207,37 @@ def _fits(site: LoopSite, prices: LoopPrices, steps: int) -> tuple[int, FitArray
         return steps, None
     return begin, FitArrays(
         np.stack([states.deviation_ccy_per_mwh for states in found]),
+        np.stack([states.deviation_after_ccy_per_mwh(prices.late_steps) for states in found]),
         np.stack([states.transition_ratio for states in found]),
         of_step,
     )
+
+
+def _changes(site: LoopSite, prices: LoopPrices, steps: int) -> Floats:
+    """Change expected from the price seen to the present one, shape (T,): none unless it is late by one step."""
+    changes = np.zeros(site.steps)
+    if prices.late_steps != 1:
+        return changes
+    step_s = round(site.step_h * 3600.0)
+    late = prices.settled_ccy_per_mwh[:-1] - prices.day_ahead_ccy_per_mwh[:-1]
+    for t, _, deviation in _trailing(site, prices, steps):
+        serves = slice(max(t, 1), t + REFIT_S // step_s)
+        changes[serves] = change_of(fit_changes(deviation, step_s), late[serves.start - 1 : serves.stop - 1])
+    return changes
+
+
+def _trailing(site: LoopSite, prices: LoopPrices, steps: int) -> Iterator[tuple[int, int, Floats]]:
+    """Steps of each fit, and the deviations known there: step of the first (below 0 in the past), and their values."""
+    step_s = round(site.step_h * 3600.0)
+    past = len(prices.past_deviation_ccy_per_mwh)
+    deviation = np.concatenate(
+        (prices.past_deviation_ccy_per_mwh, prices.settled_ccy_per_mwh - prices.day_ahead_ccy_per_mwh)
+    )
+    span = DAYS_MOST * 86_400 // step_s
+    for t in range(0, steps, REFIT_S // step_s):
+        known = past + max(t - prices.late_steps + 1, 0)
+        first = max(known - span, 0)
+        yield t, first - past, deviation[first:known]
 
 
 def loop_problem(
@@ -270,12 +292,13 @@ def _site_arrays(site: LoopSite) -> SiteArrays:
     )
 
 
-def _price_arrays(prices: LoopPrices) -> PriceArrays:
+def _price_arrays(prices: LoopPrices, change_ccy_per_mwh: Floats | None = None) -> PriceArrays:
     return PriceArrays(
         settled=prices.settled_ccy_per_mwh,
         late_steps=prices.late_steps,
         day_ahead=prices.day_ahead_ccy_per_mwh,
         known_steps=prices.day_ahead_known_steps,
+        change=np.zeros(len(prices.settled_ccy_per_mwh)) if change_ccy_per_mwh is None else change_ccy_per_mwh,
     )
 
 

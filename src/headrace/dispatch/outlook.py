@@ -20,8 +20,8 @@ __all__ = ["REFERENCE_TEMP_C", "Outlook", "expected"]
 
 Floats = NDArray[np.float64]
 
-PRICE_FADE_S: Final = 3600.0
-"""A price's deviation from day-ahead fades with one hour."""
+PRICE_FADE_S: Final = 2 * 3600.0
+"""A price's deviation from day-ahead fades with two hours."""
 
 WEATHER_FADE_S: Final = 6 * 3600.0
 """A temperature's deviation from yesterday's fades with six hours."""
@@ -55,7 +55,15 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Available share of each generator's capacity, shape (M, T)."""
 
 
-def expected(model: SiteModel, inputs: Inputs, now_s: int, starts_s: NDArray[np.int64], step_h: Floats) -> Outlook:
+def expected(
+    model: SiteModel,
+    inputs: Inputs,
+    now_s: int,
+    starts_s: NDArray[np.int64],
+    step_h: Floats,
+    *,
+    price_change_ccy_per_mwh: float = 0.0,
+) -> Outlook:
     """Forecast every condition from what was known at `now_s`.
 
     Parameters
@@ -66,6 +74,8 @@ def expected(model: SiteModel, inputs: Inputs, now_s: int, starts_s: NDArray[np.
         Decision time, epoch seconds.
     starts_s, step_h
         Grid, shape (T,): starts in epoch seconds, lengths in hours.
+    price_change_ccy_per_mwh
+        Change expected of the price from the last one published to the present interval; it fades like the deviation.
 
     Raises
     ------
@@ -89,6 +99,10 @@ def expected(model: SiteModel, inputs: Inputs, now_s: int, starts_s: NDArray[np.
         fade_s=PRICE_FADE_S,
         lag_days_min=0 if inputs.day_ahead is not None else 1,
     )
+    if price_change_ccy_per_mwh:
+        present_end_s = inputs.real_time.start_s + (inputs.real_time.index(now_s) + 1) * inputs.real_time.step_s
+        ahead_s = np.where(starts_s < present_end_s, 0, starts_s - now_s)
+        price += price_change_ccy_per_mwh * np.exp(-ahead_s / PRICE_FADE_S)
     price = _overlay_known(price, inputs.real_time, now_s, starts_s)
     if np.isnan(price).any():
         raise ValueError(f"no price of {inputs.real_time.name} was known at {now_s}")

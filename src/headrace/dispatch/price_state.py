@@ -51,6 +51,13 @@ class PriceStates(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     transition_ratio: Floats
     """Chance that state i of an interval in this hour is followed by state j, shape (24, N, N); rows add up to 1."""
 
+    def deviation_after_ccy_per_mwh(self, intervals: int) -> Floats:
+        """Mean deviation so many intervals after each state was seen, by the hour it was seen in, shape (24, N)."""
+        after = self.deviation_ccy_per_mwh
+        for _ in range(intervals):
+            after = (self.transition_ratio @ after[:, :, None])[:, :, 0]
+        return after
+
 
 def trailing_deviations(base: Series, live: Series, until_s: int) -> tuple[Floats, int]:
     """Deviations known at `until_s`, NaN where one is missing, and the start of the first (epoch seconds).

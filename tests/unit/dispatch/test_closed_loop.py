@@ -8,6 +8,7 @@ from closed_loop_cases import STEPS_PER_DAY, daily_site, spiky_prices
 from headrace.dispatch.closed_loop import LoopPrices, LoopSite, loop_problem, run_always_on, run_desk, run_rolling
 from headrace.dispatch.outlook import PRICE_FADE_S, WEATHER_FADE_S
 from headrace.dispatch.policies.rolling import FINE_S, HORIZON_S
+from headrace.dispatch.price_change import change_of, fit_changes
 from headrace.dispatch.problem import Problem
 from headrace.dispatch.solve import solve
 from headrace.dispatch.telescope import window_grid
@@ -59,12 +60,16 @@ def _slow_rolling(site: LoopSite, prices: LoopPrices) -> tuple[np.ndarray, np.nd
     day_ahead, pue = _day_ahead(prices), _series("pue", site.pue_ratio, times_s)
     uses, stored, margin = np.zeros((len(site.use_names), steps)), np.zeros(steps + 1), np.zeros(steps)
     stored[0] = site.battery.stored_start_mwh
+    changes = fit_changes(prices.past_deviation_ccy_per_mwh, STEP_S)
     for t in range(steps):
         now_s = t * STEP_S
         starts_s, step_h = window_grid(
             now_s=now_s, step_s=STEP_S, fine_s=FINE_S, horizon_s=HORIZON_S, end_s=steps * STEP_S
         )
         price = forecast(starts_s, now_s, base=day_ahead, live=live, fade_s=PRICE_FADE_S, lag_days_min=0)
+        if t > 0 and prices.late_steps == 1:
+            last = prices.settled_ccy_per_mwh[t - 1] - prices.day_ahead_ccy_per_mwh[t - 1]
+            price += change_of(changes, np.array([last])) * np.exp(-(starts_s - now_s) / PRICE_FADE_S)
         ahead = forecast(starts_s, now_s, base=pue, live=pue, fade_s=WEATHER_FADE_S, lag_days_min=1)
         plan = solve(_problem(site, t, step_h, price, ahead, stored[t]))
         uses[:, t], stored[t + 1] = plan.use_mw[:, 0], plan.stored_mwh[1]

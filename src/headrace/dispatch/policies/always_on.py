@@ -40,9 +40,7 @@ class AlwaysOn:
         )
 
 
-def present(
-    model: SiteModel, sight: Sight, *, by_hand: bool = True, price_change_ccy_per_mwh: float = 0.0
-) -> Problem:
+def present(model: SiteModel, sight: Sight, *, by_hand: bool = True, price_change_ccy_per_mwh: float = 0.0) -> Problem:
     """The problem of this one interval, as a rule of thumb sees it unless `by_hand` is False.
 
     `price_change_ccy_per_mwh` is the change expected since the last price published.

@@ -53,9 +53,7 @@ class Rolling:
             now_s=sight.now_s, step_s=site.control_step_s, fine_s=FINE_S, horizon_s=HORIZON_S, end_s=sight.end_s
         )
         change = self.price_change.expected_ccy_per_mwh(sight.inputs, sight.now_s)
-        outlook = expected(
-            model, sight.inputs, sight.now_s, starts_s, step_h, price_change_ccy_per_mwh=change
-        )
+        outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h, price_change_ccy_per_mwh=change)
         problem = problem_of(
             model,
             outlook,

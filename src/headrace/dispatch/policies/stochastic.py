@@ -48,6 +48,8 @@ class WaterValues(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     states: PriceStates
     start_s: int
     """Start of the first interval, epoch seconds."""
+    late: int
+    """Intervals by which the price is published late: a state is that of the interval so many before."""
     curve_ccy_per_mwh: Floats
     """Slopes by interval, state and cell, shape (T, N, M)."""
 
@@ -82,7 +84,9 @@ class Stochastic:
         if values is None:
             return None
         slope = _expected_slopes(values, sight.inputs, seen.interval_start_s, seen.value, sight.now_s)
-        return None if slope is None else _meet(model, sight, slope)
+        if slope is None:
+            return None
+        return _meet(model, sight, slope, self._rolling.price_change.expected_ccy_per_mwh(sight.inputs, sight.now_s))
 
     def _values_at(self, model: SiteModel, sight: Sight) -> WaterValues | None:
         """Water values of the last publication, made afresh when there is a newer one or the month turns."""
@@ -166,11 +170,21 @@ def _water_values(model: SiteModel, sight: Sight, anchor_s: int, states: PriceSt
     need, base = np.empty((2, steps))
     pack_blocks(*args[:11], np.empty(0), 0.0, price_rows, width_rows, need, base)
     curve = np.empty((steps, states.deviation_ccy_per_mwh.shape[1], CELLS))
+    late = _late(live, anchor_s)
     stopped = water_curves(
-        problem.step_h, price_rows, width_rows, need, base, count, args[11], starts_s // 3600 % 24,
-        states.deviation_ccy_per_mwh, states.transition_ratio, end_value, curve,
+        problem.step_h, price_rows, width_rows, need, base, count, args[11],
+        (starts_s - late * live.step_s) // 3600 % 24,
+        states.deviation_after_ccy_per_mwh(late), states.transition_ratio, end_value, curve,
     )  # fmt: skip
-    return None if stopped >= 0 else WaterValues(states=states, start_s=start_s, curve_ccy_per_mwh=curve)
+    return None if stopped >= 0 else WaterValues(states=states, start_s=start_s, late=late, curve_ccy_per_mwh=curve)
+
+
+def _late(live: Series, now_s: int) -> int:
+    """Intervals from the start of the newest price known to the one in which it became known."""
+    last = live.known_count(now_s) - 1
+    if last < 0:
+        return 0
+    return max((int(live.known_s[last]) - live.start_s) // live.step_s - last, 0)
 
 
 def _reserve_sold(model: SiteModel, sight: Sight) -> tuple[float, ...]:
@@ -191,8 +205,9 @@ def _expected_slopes(
     if np.isnan(base):
         return None
     row = (now_s - values.start_s) // step_s
-    present_s = values.start_s + row * step_s
-    since_s = np.arange(max(seen_s, present_s - DAY_S), present_s, step_s, dtype=np.int64)
+    # The row's states are of an interval `late` before the present; a price older than that runs on by the chain.
+    stated_s = values.start_s + (row - values.late) * step_s
+    since_s = np.arange(max(seen_s, stated_s - DAY_S), stated_s, step_s, dtype=np.int64)
     states = values.states
     weight = state_weights(
         states.deviation_ccy_per_mwh,
@@ -206,11 +221,14 @@ def _expected_slopes(
     return slope
 
 
-def _meet(model: SiteModel, sight: Sight, slope_ccy_per_mwh: Floats) -> Proposal | None:
+def _meet(
+    model: SiteModel, sight: Sight, slope_ccy_per_mwh: Floats, price_change_ccy_per_mwh: float
+) -> Proposal | None:
     """Solve what is left of the present price interval against the worth of what it leaves in store."""
     live = sight.inputs.real_time
     left_s = live.step_s - (sight.now_s - live.start_s) % live.step_s
-    problem = msgspec.structs.replace(present(model, sight, by_hand=False), step_h=np.array([left_s / 3600.0]))
+    problem = present(model, sight, by_hand=False, price_change_ccy_per_mwh=price_change_ccy_per_mwh)
+    problem = msgspec.structs.replace(problem, step_h=np.array([left_s / 3600.0]))
     feasible, rows, stored_mwh = solve_present(*kernel_args(problem)[:13], slope_ccy_per_mwh)
     if not feasible:
         return None
