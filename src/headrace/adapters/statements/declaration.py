@@ -6,7 +6,7 @@ People write it once per sender, beside the statements; unknown keys are refused
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -158,7 +158,7 @@ class StatementDeclaration(FileForm):
     """Row that adds up all others; None where the sender gives none, and the statement cannot be footed."""
     version: Version | None = Field(default=None, strict=False)
     """Version of every statement, where no column tells it."""
-    versions: dict[str, Version] = Field(default_factory=dict, strict=False)
+    versions: dict[str, Annotated[Version, Field(strict=False)]] = Field(default_factory=dict)
     """The sender's words for the versions, besides initial, final and true-up."""
     price_unit: Literal["per_mwh", "per_kwh", "per_phs_day"] = "per_mwh"
     """What the price column's price is for, in the statement's currency."""
