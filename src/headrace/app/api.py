@@ -6,11 +6,17 @@ result = replay_site("cedar_bend.toml")
 result.run("rolling").intervals          # polars, a row per control interval (columns: headrace.engine.results)
 explain(result, "2024-11-17T15:00").sentences
 write_report(result, "board.html")
+
+reconcile_statement("november.csv", "market.toml", "out").parts     # why a bill differs from our own settlement
+import_statement("november.csv", "market.toml", "out")              # book what it changes
 """
 
 from pathlib import Path
 
 from headrace.adapters.sitefile import load_site
+from headrace.adapters.statements import StatementDeclaration, load_declaration, read_statement
+from headrace.adapters.store.statements import Booking, book_statement
+from headrace.app import statement_verbs
 from headrace.app.replaying import HEADLINE, replay
 from headrace.app.times import instant, period
 from headrace.dispatch.ladder import Ladder
@@ -18,8 +24,9 @@ from headrace.engine.atomic import replacing_file
 from headrace.engine.results import ReplayResult
 from headrace.interfaces.moments import ladder_at
 from headrace.interfaces.report.page import render
+from headrace.settlement.shadow import Reconciliation
 
-__all__ = ["explain", "replay_site", "write_report"]
+__all__ = ["explain", "import_statement", "reconcile_statement", "replay_site", "write_report"]
 
 
 def replay_site(
@@ -75,3 +82,33 @@ def write_report(result: ReplayResult, path: Path | str) -> None:
     """Write the board's page: one HTML file that loads nothing."""
     with replacing_file(Path(path)) as working:
         working.write_text(render(result), encoding="utf-8")
+
+
+def reconcile_statement(file: Path | str, declaration: Path | str, out: Path | str) -> Reconciliation:
+    """Explain how a statement differs from what a finished replay settled itself; nothing is booked.
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If the statement, its declaration or the folder can't be used.
+    """
+    return statement_verbs.reconcile_statement(Path(file), Path(declaration), Path(out))[0]
+
+
+def import_statement(file: Path | str, declaration: Path | str, books: Path | str) -> Booking:
+    """Book a statement: only what it changes, all of it or nothing, and once.
+
+    Parameters
+    ----------
+    file, declaration
+        The statement, and how it reads.
+    books
+        Folder of a finished replay, SQLite file, or database URL.
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If the statement can't be used, or contradicts what the books hold.
+    """
+    statement = read_statement(Path(file), load_declaration(Path(declaration), StatementDeclaration))
+    return book_statement(statement_verbs.books_of(str(books)), statement)
