@@ -4,8 +4,8 @@
 
 Margin is the sum of the statement lines plus the change in stored energy's worth. The best 20 hours are the 20 clock
 hours (UTC) in which the headline policy beat always-on by most, by statement lines; they are taken out of every
-policy alike. Hours and days leave the peak charge out: it belongs to the month, and the hour in which it is accrued
-says who reached the peak first, not who did well. 13 to 19 February 2021 (local days) is taken out too, whole, where
+policy alike. Hours and days leave charges by peak and month out: the hour in which one is accrued says who reached the
+peak first, not who did well. 13 to 19 February 2021 (local days) is taken out too, whole, where
 the window holds it.
 """
 
@@ -34,6 +34,9 @@ __all__ = [
 
 BEST_HOURS: Final = 20
 """How many best hours are taken out."""
+
+NOT_HOURLY: Final = ("peak", "transmission", "fixed_charges")
+"""Lines that belong to a month or a year: the hour that books them earned or lost nothing by them."""
 
 STORM: Final = (date(2021, 2, 13), date(2021, 2, 19))
 """First and last local day of the one extreme week in the ERCOT record (winter storm, prices at the cap)."""
@@ -200,7 +203,7 @@ def _margin() -> pl.Expr:
 
 
 def _margin_but_peak() -> pl.Expr:
-    return pl.sum_horizontal(pl.col(line) for line in LINES if line != "peak")
+    return pl.sum_horizontal(pl.col(line) for line in LINES if line not in NOT_HOURLY)
 
 
 def _by_hour(run: PolicyRun) -> pl.DataFrame:
