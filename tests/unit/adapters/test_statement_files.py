@@ -1,5 +1,7 @@
 """How cells become integers: units, signs, marks, stamps and intervals."""
 
+from pathlib import Path
+
 import pytest
 
 from headrace.adapters.statements import (
@@ -157,6 +159,14 @@ def test_a_meters_file_with_a_hole_is_refused(tmp_path, rows, words):
     path.write_text("\n".join(["at,in,out", *rows]))
     with pytest.raises(BadInput, match=words):
         read_meter(path, MeterDeclaration.model_validate(METER))
+
+
+def test_the_declaration_in_the_guide_is_one(tmp_path):
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "reconcile-a-statement.md"
+    section = guide.read_text(encoding="utf-8").split("\n## ")[2]
+    path = tmp_path / "market.toml"
+    path.write_text("\n".join(line[4:] for line in section.splitlines() if line.startswith("    ")), encoding="utf-8")
+    assert load_declaration(path, StatementDeclaration).lines == ("energy_bought", "energy_sold", "supply_fees")
 
 
 def test_a_declaration_of_the_other_kind_is_refused(tmp_path):
