@@ -14,9 +14,10 @@ from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.energy.forecast import forecast
+from headrace.loads.cooling import REFERENCE_TEMP_C
 from headrace.loads.hashprice import hashprice_usd_per_phs_day
 
-__all__ = ["REFERENCE_TEMP_C", "Outlook", "expected"]
+__all__ = ["Outlook", "expected"]
 
 Floats = NDArray[np.float64]
 
@@ -31,9 +32,6 @@ DEMAND_FADE_S: Final = 2 * 3600.0
 
 OUTPUT_FADE_S: Final = 4 * 3600.0
 """A wind or solar output's deviation from yesterday's fades with four hours."""
-
-REFERENCE_TEMP_C: Final = 15.0
-"""Stands in where a site's cooling does not depend on temperature."""
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True, eq=False):

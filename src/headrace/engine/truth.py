@@ -13,7 +13,7 @@ from headrace.core import SATS_PER_BTC, Interval, iso, micro
 from headrace.dispatch.asked import hindsight
 from headrace.dispatch.assemble import problem_of, pue_of
 from headrace.dispatch.inputs import Inputs
-from headrace.dispatch.outlook import REFERENCE_TEMP_C, Outlook
+from headrace.dispatch.outlook import Outlook
 from headrace.dispatch.owner_terms import shell_mw
 from headrace.dispatch.problem import Peak, Problem
 from headrace.dispatch.terms_in_force import terms_in_force
@@ -24,6 +24,7 @@ from headrace.engine.calendar import LocalCalendar, local_calendar
 from headrace.engine.plant import PlantTruth, plant_truth
 from headrace.engine.position import PositionTruth, position_truth
 from headrace.engine.results import DataGap
+from headrace.loads.cooling import REFERENCE_TEMP_C
 from headrace.loads.hashprice import hashprice_usd_per_phs_day
 from headrace.settlement import SettlementPrices
 

@@ -1,13 +1,18 @@
 """PUE of a cooling plant at an outdoor temperature: linear between its points, flat outside them."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from headrace.loads.classes import Cooling
 
-__all__ = ["is_flat", "pue_at"]
+__all__ = ["REFERENCE_TEMP_C", "is_flat", "pue_at"]
 
 Floats = NDArray[np.float64]
+
+REFERENCE_TEMP_C: Final = 15.0
+"""Stands in where a site's cooling does not depend on temperature."""
 
 
 def pue_at(cooling: Cooling, temp_c: Floats) -> Floats:

@@ -18,12 +18,11 @@ from headrace.adapters.sitefile.moment import instant
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_contracts import ContractSection
 from headrace.core import epoch_s
-from headrace.dispatch.outlook import REFERENCE_TEMP_C
 from headrace.energy import CashTerms, Contract, DayAheadPurchase, FixedPrice, Payment, SupplyFees, Swing, TakeOrPay
 from headrace.energy.contracts import HOURS_PER_WEEK
 from headrace.energy.payment import DEFAULT_PAYMENTS
 from headrace.loads import Cooling, Firmness
-from headrace.loads.cooling import pue_at
+from headrace.loads.cooling import REFERENCE_TEMP_C, pue_at
 
 __all__ = ["build_contracts", "contract_findings", "contract_notes", "contract_roles"]
 
