@@ -22,7 +22,7 @@ one backward pass with running maxima. What it finds is optimal
   measured against the mixed-integer programme in the tests.
 
 ρ: with hours R left of a permit until the year ends, T hours away, the threshold that the dearest R of T hours clear,
-prices coming as they came (`headrace.dispatch.allowance`); with hindsight the lowest ρ under which each year's runs fit.
+prices coming as they came (`headrace.dispatch.allowance`); with hindsight the lowest ρ at which each year's runs fit.
 """
 
 from functools import lru_cache

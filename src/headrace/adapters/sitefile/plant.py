@@ -216,7 +216,7 @@ def _connection(file: SiteFile) -> Findings:
         return
     path: KeyPath = ("connection", "non_firm")
     if non_firm.firm_mw > connection.import_max_mw:
-        found = f"must be at most import_max_mw {connection.import_max_mw:g}, of which it is a part, was {non_firm.firm_mw:g}"
+        found = f"must be at most import_max_mw {connection.import_max_mw:g}, was {non_firm.firm_mw:g}"
         yield Finding(path=(*path, "firm_mw"), found=found, do="Correct either")
     if non_firm.series is None and not non_firm.order:
         yield Finding(
@@ -285,7 +285,8 @@ def _elements(file: SiteFile) -> Findings:
 
 def _feeders(file: SiteFile) -> Findings:
     loads = [lease.name for cluster in file.cluster for lease in cluster.lease]
-    loads += [each.name for each in (*file.inference, *file.miner, *file.tenant)]
+    loads += [each.name for each in file.inference] + [each.name for each in file.miner]
+    loads += [each.name for each in file.tenant]
     behind: dict[str, str] = {}
     for i, feeder in enumerate(file.feeder):
         for load in feeder.loads:
@@ -299,7 +300,8 @@ def _feeders(file: SiteFile) -> Findings:
 
 
 def _outages(file: SiteFile) -> Findings:
-    known = [each.name for each in (*file.transformer, *file.feeder, *file.generator)]
+    known = [each.name for each in file.transformer] + [each.name for each in file.feeder]
+    known += [each.name for each in file.generator]
     for i, outage in enumerate(file.outage):
         if outage.element not in known:
             found = f'must name a transformer, a feeder or a generator, was "{outage.element}"'

@@ -1,6 +1,6 @@
-"""Tables of the site file for electrical plant: units that burn fuel, transformers, feeders, outages, UPS, curtailment."""
+"""Tables of the site file for electrical plant: connection, units that burn fuel, transformers, feeders, outages."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,9 @@ __all__ = [
     "UnitSection",
     "UpsSection",
 ]
+
+LARGEST: Final = 1e6
+"""No connection is larger, MVA."""
 
 PowerFactor = Annotated[PositiveFraction, Field(ge=0.1)]
 """Active over apparent power, 0.1 to 1."""
@@ -82,12 +85,12 @@ class ConnectionSection(Section):
             return data
         rating, factor = data.get("rating_mva"), data.get("power_factor_ratio", 1.0)
         correction = data.get("correction_mvar", 0.0)
-        numbers = (rating, factor, correction)
-        if not all(isinstance(each, float | int) and not isinstance(each, bool) for each in numbers):
-            return data
-        if not (rating > 0.0 and 0.1 <= factor <= 1.0 and correction >= 0.0):
-            return data
-        return data | {"import_max_mw": active_limit_mw(rating, factor, correction)}
+        match rating, factor, correction:
+            case (float() | int(), float() | int(), float() | int()) if (
+                0.0 < rating < LARGEST and 0.1 <= factor <= 1.0 and 0.0 <= correction < LARGEST
+            ):
+                return data | {"import_max_mw": float(active_limit_mw(rating, factor, correction))}
+        return data
 
 
 class UnitSection(Section):

@@ -5,7 +5,8 @@
     CUE = CO₂ / E_IT           ISO/IEC 30134-8:2022      CO₂ of imported energy at the grid's average intensity
 
 Battery losses and exported energy are outside E_DC: they serve the grid and the store, not the data centre. On-site
-generation counts as free of carbon in operation; the carbon of fuel burnt is a figure of its own. A figure whose series is missing is None, with the reason.
+generation counts as free of carbon in operation; the carbon of fuel burnt is a figure of its own. A figure whose series
+is missing is None, with the reason.
 """
 
 import msgspec
