@@ -4,8 +4,9 @@ import msgspec
 
 from headrace.core import Currency
 from headrace.energy import Battery, CashTerms, Connection, Contract, Generator, Market, Ppa, Tariff
-from headrace.energy.reserves import Reserve
 from headrace.energy.plant import Plant
+from headrace.energy.reserves import Reserve
+from headrace.energy.tariffs import Charge
 from headrace.loads import (
     AiLease,
     Allowance,
@@ -65,3 +66,5 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     contracts: tuple[Contract, ...] = ()
     cash: CashTerms | None = None
     """Terms of payment; None where the site file says nothing of cash."""
+    charges: tuple[Charge, ...] = ()
+    """Dated parts of the tariff."""

@@ -9,8 +9,10 @@ from typing import Final
 
 from headrace.dispatch.asked import Asked
 from headrace.dispatch.owner_terms import allowance_terms, hosting_terms, shell_terms
-from headrace.dispatch.reserve import contribute as reserve_terms
+from headrace.dispatch.peak_terms import charge_terms
 from headrace.dispatch.plant_terms import plant_terms
+from headrace.dispatch.reserve import contribute as reserve_terms
+from headrace.dispatch.service_terms import comes_or_goes, service_terms
 from headrace.dispatch.site import Site
 from headrace.dispatch.supply_terms import changes_import_cost, supply_terms
 from headrace.dispatch.terms import Terms, neutral
@@ -23,12 +25,14 @@ Contributor = Callable[[Terms, SiteModel, Asked], None]
 """Writes its part into the terms."""
 
 CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = (
+    (comes_or_goes, service_terms),
     (lambda site: bool(site.tenants), shell_terms),
     (changes_import_cost, supply_terms),
     (lambda site: bool(site.hosting), hosting_terms),
     (lambda site: bool(site.allowances or site.hosting), allowance_terms),
     (lambda site: site.plant is not None, plant_terms),
     (lambda site: bool(site.reserves), reserve_terms),
+    (lambda site: bool(site.charges), charge_terms),
 )
 """Does a site declare it, and who then contributes; later ones see what earlier ones wrote."""
 

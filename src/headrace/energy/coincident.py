@@ -124,6 +124,21 @@ class PeakForecast:
         out[inside] = chance[place[inside]]
         return out
 
+    def is_high(self, now_s: int, near_ratio: float) -> bool:
+        """Is the load of today so far, or of yesterday, near the highest of today's period, as known at `now_s`?
+
+        So it is on the first day of a period, of which nothing is known; never outside a period.
+        """
+        known = int(self.days.known_s.searchsorted(now_s, side="right"))
+        today = int(np.searchsorted(self.days.first_hour, known, side="right")) - 1
+        if known == 0 or self.period[today] < 0:
+            return False
+        before_log = self._highest(today, int(self.days.first_hour[today]))
+        if not len(before_log):
+            return True
+        lately_log = self.days.hour_log[self.days.first_hour[max(today - 1, 0)] : known].max()
+        return bool(lately_log >= before_log[-1] + np.log(near_ratio))
+
     def _look_ahead(self, known: int) -> Floats:
         """Chances of the hours from the first unknown one to the end of tomorrow."""
         days = self.days

@@ -21,12 +21,14 @@ from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.energy.plant import UnitState
 from headrace.engine.calendar import LocalCalendar, local_calendar
+from headrace.engine.charges import ChargeTruth, charge_truth
 from headrace.engine.plant import PlantTruth, plant_truth
 from headrace.engine.position import PositionTruth, position_truth
 from headrace.engine.results import DataGap
 from headrace.loads.cooling import REFERENCE_TEMP_C
 from headrace.loads.hashprice import hashprice_usd_per_phs_day
 from headrace.settlement import SettlementPrices
+from headrace.settlement.charges import NO_CHARGES
 
 __all__ = ["Truth", "truth_of"]
 
@@ -75,6 +77,9 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     plant: PlantTruth | None = None
     """Limits in force and fuel prices; None without plant."""
 
+    charges: ChargeTruth | None = None
+    """Dated charges; None without any."""
+
     def in_force(self, step: int, units: tuple[UnitState, ...]) -> InForce | None:
         """Limits of plant in one control step; None without any."""
         if self.plant is None:
@@ -96,6 +101,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             btc_micro=micro(float(self.network.btc_ccy[step])),
             position=None if self.position is None else self.position.facts(first, step),
             fuel_micro_per_gj=() if self.plant is None else self.plant.fuel_micro_per_gj(step),
+            charges=NO_CHARGES if self.charges is None else self.charges.facts(first, step),
         )
 
 
@@ -151,6 +157,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
         median_price_ccy_per_mwh=median,
         position=position_truth(site, inputs, calendar, price, gaps=gaps, window=window),
         plant=plant_truth(model, hindsight(inputs, outlook)),
+        charges=charge_truth(site, inputs, starts_s, calendar.month_end_s, price),
         gaps=tuple(gaps),
         network=network,
     )

@@ -19,6 +19,7 @@ What a division rounds to, and so who gains by less than one unit:
 from typing import Final
 
 from headrace.core import SATS_PER_BTC, divide_down, divide_nearest, divide_up
+from headrace.settlement.charges import fixed_micro, transmission_micro
 from headrace.settlement.metering import MeteredInterval, SettlementPrices
 from headrace.settlement.owners import OwnerLine, settle_hosting, settle_shell
 from headrace.settlement.plant import fuel_micro, starts_micro
@@ -86,7 +87,7 @@ def close(
         energy_bought=-divide_nearest(meters.import_wh * market, WH_PER_MWH),
         energy_sold=divide_nearest(meters.export_wh * market, WH_PER_MWH),
         adders=-divide_nearest(
-            meters.import_wh * rates.import_adder_micro_per_mwh
+            meters.import_wh * (rates.import_adder_micro_per_mwh + prices.charges.adder_micro_per_mwh)
             + meters.export_wh * rates.export_deduction_micro_per_mwh,
             WH_PER_MWH,
         ),
@@ -116,6 +117,8 @@ def close(
         hedge=bought.hedge,
         basis=bought.basis,
         supply_fees=bought.supply_fees,
+        fixed_charges=-fixed_micro(prices.charges),
+        transmission=-transmission_micro(prices.charges, meters.import_wh),
         position=bought.position,
     )
 
@@ -184,7 +187,7 @@ def _hosts(
 
 def _all_in(rates: Rates, prices: SettlementPrices) -> int:
     """What a MWh at the bus costs the site, micro-units: passed through to owners and tenants."""
-    return prices.energy_micro_per_mwh + rates.import_adder_micro_per_mwh
+    return prices.energy_micro_per_mwh + rates.import_adder_micro_per_mwh + prices.charges.adder_micro_per_mwh
 
 
 def _leases(rates: Rates, meters: MeteredInterval) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ from functools import reduce
 
 import msgspec
 
+from headrace.settlement.charges import NO_CHARGES, ChargeFacts
 from headrace.settlement.owners import HostedMeter, ShellMeter
 from headrace.settlement.plant import UnitMeter
 from headrace.settlement.position import PositionFacts
@@ -75,6 +76,8 @@ class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Volumes and prices of the site's contracts; None without any."""
     fuel_micro_per_gj: tuple[int, ...] = ()
     """Price of each unit's fuel, micro-units per GJ."""
+    charges: ChargeFacts = NO_CHARGES
+    """Dated charges that the interval bears."""
 
 
 class ControlReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

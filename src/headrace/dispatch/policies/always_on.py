@@ -11,7 +11,7 @@ from headrace.dispatch.reserve import under_reserve
 from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 
-__all__ = ["AlwaysOn", "present"]
+__all__ = ["AlwaysOn", "market_price", "present"]
 
 
 class AlwaysOn:
@@ -30,14 +30,20 @@ class AlwaysOn:
             charge_mw=0.0,
             discharge_mw=0.0,
             import_limit_mw=model.site.connection.import_max_mw,
-            price_seen_ccy_per_mwh=float(
-                problem.import_cost_ccy_per_mwh[0] - model.site.tariff.import_adder_ccy_per_mwh
-            ),
+            price_seen_ccy_per_mwh=market_price(model, problem),
             bid_ccy_per_mwh=None,
             ask_ccy_per_mwh=None,
             problem_id=problem_id(problem),
             unit_is_on=problem.units_at(0),
         )
+
+
+def market_price(model: SiteModel, problem: Problem) -> float:
+    """Market price alone behind the first step's cost of import."""
+    adder = model.site.tariff.import_adder_ccy_per_mwh
+    if problem.terms is not None:
+        adder += float(problem.terms.import_adder_ccy_per_mwh[0])
+    return float(problem.import_cost_ccy_per_mwh[0] - adder)
 
 
 def present(model: SiteModel, sight: Sight, *, by_hand: bool = True, price_change_ccy_per_mwh: float = 0.0) -> Problem:

@@ -12,8 +12,9 @@ from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.commitment import by_hand
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import expected
+from headrace.dispatch.peak_terms import desk_avoids
 from headrace.dispatch.plan import Plan
-from headrace.dispatch.policies.always_on import present
+from headrace.dispatch.policies.always_on import market_price, present
 from headrace.dispatch.policies.proposal import Memory, Proposal, Sight
 from headrace.dispatch.problem import Problem
 from headrace.dispatch.solve import solve
@@ -49,7 +50,7 @@ class Desk:
             charge_mw=charge_mw,
             discharge_mw=discharge_mw,
             import_limit_mw=import_limit_mw,
-            price_seen_ccy_per_mwh=float(problem.import_cost_ccy_per_mwh[0] - site.tariff.import_adder_ccy_per_mwh),
+            price_seen_ccy_per_mwh=market_price(model, problem),
             bid_ccy_per_mwh=None,
             ask_ccy_per_mwh=None,
             problem_id=problem_id(problem),
@@ -65,6 +66,7 @@ class Desk:
         switched_s = memory.switched_s or (sight.now_s - site.desk.hold_s,) * count
         pays = problem.use_value_ccy_per_mwh[:, 0] > problem.import_cost_ccy_per_mwh[0]
         stops = sight.hour_local in site.desk.peak_hours_local and site.tariff.peak_charge_ccy_per_mw_month > 0
+        stops = stops or (bool(site.charges) and desk_avoids(site, sight.inputs, sight.now_s, sight.hour_local))
         wanted = [bool(pays[i]) and not (stops and use.kind is UseKind.MINING) for i, use in enumerate(model.uses)]
         changes = [
             want != on and sight.now_s - at >= site.desk.hold_s

@@ -1,0 +1,115 @@
+"""What dated charges came to over a period: price adders at the settled price, and the peaks as they turned out."""
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.core import epoch_s, from_epoch_s, micro
+from headrace.dispatch.inputs import Inputs
+from headrace.dispatch.peak_terms import peak_adder_ccy_per_mwh
+from headrace.dispatch.site import Site
+from headrace.energy.tariffs import CoincidentPeaks, FixedCharge, adder_ccy_per_mwh
+from headrace.energy.tariffs_peaks import peaks_of
+from headrace.settlement.charges import ChargeFacts, FixedShare, PeakShare
+
+__all__ = ["ChargeTruth", "charge_truth"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class ChargeTruth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The dated charges of a site on the control grid."""
+
+    step_s: int
+    """Length of a control step, seconds."""
+    starts_s: Ints
+    """Start of each step, epoch seconds, shape (T,)."""
+    month_end_s: Ints
+    """End of each step's local month, epoch seconds, shape (T,)."""
+    time_zone: str
+    """IANA zone of the months."""
+    adder_ccy_per_mwh: Floats
+    """Price adders and losses, shape (T,)."""
+    peak_seen_ccy_per_mwh: Floats
+    """Price of import for coincident peaks as a planner saw it at each step, shape (T,)."""
+    peak_came_ccy_per_mwh: Floats
+    """The same with hindsight, shape (T,)."""
+    fixed: tuple[FixedCharge, ...]
+    """Monthly charges."""
+    peaks: tuple[tuple[int, int, PeakShare], ...]
+    """Start and end of every peak interval, epoch seconds, and what it bears."""
+
+    def facts(self, first: int, last: int) -> ChargeFacts:
+        """Charges of the settlement interval that holds control steps `first` to `last`."""
+        start_s, end_s = int(self.starts_s[first]), int(self.starts_s[last]) + self.step_s
+        return ChargeFacts(
+            adder_micro_per_mwh=micro(float(self.adder_ccy_per_mwh[last])),
+            fixed=self._fixed(start_s, end_s, int(self.month_end_s[last])) if self.fixed else (),
+            peaks=tuple(share for peak_s, peak_end_s, share in self.peaks if peak_s <= start_s and end_s <= peak_end_s),
+        )
+
+    def _fixed(self, start_s: int, end_s: int, month_end_s: int) -> tuple[FixedShare, ...]:
+        """Parts of the month that fixed charges accrue over; a settlement interval lies in one month."""
+        zone = ZoneInfo(self.time_zone)
+        month_s = epoch_s(from_epoch_s(start_s).astimezone(zone).replace(day=1, hour=0, minute=0, second=0, fold=0))
+        return tuple(
+            FixedShare(
+                month_micro=micro(each.month_ccy),
+                from_s=max(start_s, each.start_s) - month_s,
+                to_s=min(end_s, each.end_s) - month_s,
+                month_s=month_end_s - month_s,
+            )
+            for each in self.fixed
+            if each.start_s < end_s and start_s < each.end_s
+        )
+
+
+def charge_truth(
+    site: Site, inputs: Inputs, starts_s: Ints, month_end_s: Ints, price_ccy_per_mwh: Floats
+) -> ChargeTruth | None:
+    """Lay a site's dated charges on the control grid; None for a site that has none.
+
+    Parameters
+    ----------
+    site, inputs
+        The site and its series.
+    starts_s, month_end_s
+        Start of each step and end of its local month, epoch seconds, shape (T,).
+    price_ccy_per_mwh
+        Settled price, shape (T,).
+    """
+    if not site.charges:
+        return None
+    peaks = [
+        (at_s, at_s + length_s, PeakShare(year_micro_per_mw=micro(c.peak_ccy_per_mw_year), peaks_s=c.count * length_s))
+        for c in site.charges
+        if isinstance(c, CoincidentPeaks)
+        for at_s, length_s in peaks_of(c, None if c.load is None else inputs.further[c.load], site.time_zone)
+        if at_s < int(starts_s[-1]) + site.control_step_s and at_s + length_s > int(starts_s[0])
+    ]
+    return ChargeTruth(
+        step_s=site.control_step_s,
+        starts_s=starts_s,
+        month_end_s=month_end_s,
+        time_zone=site.time_zone,
+        adder_ccy_per_mwh=adder_ccy_per_mwh(site.charges, starts_s, price_ccy_per_mwh, site.time_zone),
+        peak_seen_ccy_per_mwh=_seen(site, inputs, starts_s),
+        peak_came_ccy_per_mwh=peak_adder_ccy_per_mwh(site, inputs, starts_s, None),
+        fixed=tuple(each for each in site.charges if isinstance(each, FixedCharge)),
+        peaks=tuple(peaks),
+    )
+
+
+def _seen(site: Site, inputs: Inputs, starts_s: Ints) -> Floats:
+    """What a planner saw for the very step it decided on; asked again, step by step, of the same pure forecast."""
+    if not any(isinstance(each, CoincidentPeaks) for each in site.charges):
+        return np.zeros(len(starts_s))
+    return np.array(
+        [
+            peak_adder_ccy_per_mwh(site, inputs, starts_s[t : t + 1], int(at_s))[0]
+            for t, at_s in enumerate(starts_s.tolist())
+        ]
+    )
