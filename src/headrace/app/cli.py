@@ -253,6 +253,21 @@ def bench_backcast(*, data: Data = None, json: Json = False) -> None:
     show(bench_backcast(need_data(data)), print_backcast, as_json=json)
 
 
+@bench.command(name="reserve")
+def bench_reserve(
+    *,
+    data: Data = None,
+    months: Annotated[str, Parameter(help="Months of 2024: all, or numbers like 1,8.")] = "all",
+    json: Json = False,
+) -> None:
+    """Measure what selling reserve is worth, month by month, on the prices of 2024."""
+    from headrace.app.bench.reserve import bench_reserve, months_of, print_reserve
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
+
+    show(bench_reserve(need_data(data), months=months_of(months)), print_reserve, as_json=json)
+
+
 @bench.command(name="replay")
 def bench_replay(*, data: Data = None, json: Json = False) -> None:
     """Time a year at five minutes, one policy, with its books and report."""
