@@ -55,6 +55,11 @@ def test_cents_are_rounding_and_more_is_residual():
     assert explained([own()], bill(amount=-250.02)) == ({}, pytest.approx(-0.02))
 
 
+def test_cents_beside_another_quantity_and_price_are_still_rounding():
+    parts, residual = explained([own()], bill(mwh=11, price=30, amount=-330.01))
+    assert (parts, residual) == ({Cause.QUANTITY: -25, Cause.PRICE: -55, Cause.ROUNDING: pytest.approx(-0.01)}, 0)
+
+
 def test_a_price_printed_to_cents_is_the_same_price():
     ours = OwnCharge(
         start_s=START_S,
