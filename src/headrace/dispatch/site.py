@@ -64,6 +64,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     plant: Plant | None = None
     reserves: tuple[Reserve, ...] = ()
     contracts: tuple[Contract, ...] = ()
+    """Supply contracts, in the order of the file."""
     cash: CashTerms | None = None
     """Terms of payment; None where the site file says nothing of cash."""
     charges: tuple[Charge, ...] = ()

@@ -126,8 +126,11 @@ class PositionLines(msgspec.Struct, frozen=True, kw_only=True):
     day_ahead: int
     """As in `Statement`, likewise the next three."""
     hedge: int
+    """Contracts with a strike."""
     basis: int
+    """Those of all kinds that settle at the hub."""
     supply_fees: int
+    """Fees, imbalance, volume not taken."""
     position: Position | None
     """What became of the volume; None without contracts."""
 

@@ -110,6 +110,18 @@ credit_usd_per_gpu_h = 0.40
 # strike_usd_per_mwh = 30.0
 # profile = "wind_output"
 
+# [[contract]]                          # a hedge; kinds: block, shaped, day-ahead, swing, take-or-pay, supply-fees
+# kind = "block"
+# name = "base block"
+# start = 2024-01-01
+# end = 2027-01-01
+# source = "assumed"
+# power_mw = 5.0
+# strike_usd_per_mwh = 30.0
+
+# [cash]                                # terms of payment that differ from the defaults, security, opening cash
+# opening_usd = 0.0
+
 # [[heat]]
 # load = "firm tenant"
 # recovered_ratio = 0.6
