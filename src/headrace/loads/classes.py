@@ -48,6 +48,10 @@ class MinerClass(msgspec.Struct, frozen=True, kw_only=True):
     """Pool's share of revenue, 0..1."""
     cooling: str
     """Name of its cooling."""
+    start_s: int | None = None
+    """First instant in service, epoch seconds; None if it was always there."""
+    end_s: int | None = None
+    """First instant after its service, epoch seconds; None if it stays."""
 
 
 class AiLease(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +73,10 @@ class AiLease(msgspec.Struct, frozen=True, kw_only=True):
     """Service credit per GPU-hour not delivered, paid on top of losing the rent."""
     cooling: str
     """Name of its cooling."""
+    start_s: int | None = None
+    """First instant of the lease, epoch seconds; None if it was always there."""
+    end_s: int | None = None
+    """First instant after it, epoch seconds; None if it stays."""
 
 
 class InferenceService(msgspec.Struct, frozen=True, kw_only=True):

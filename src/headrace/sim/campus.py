@@ -12,6 +12,7 @@ from headrace.control.govern import Bus, Flows, govern
 from headrace.control.setpoints import Setpoints
 from headrace.dispatch.assemble import REQUEST_MW_PER_WH
 from headrace.dispatch.problem import Problem
+from headrace.dispatch.service_terms import in_service
 from headrace.dispatch.uses import SiteModel, UseKind
 from headrace.loads import Firmness
 from headrace.settlement.metering import ControlReading, MeteredInterval
@@ -81,10 +82,12 @@ class Campus:
         self._demand = np.ascontiguousarray(demand_per_s.T)
         self._ppa = np.ascontiguousarray(ppa_ratio.T)
         self._shell_mw = None if shell_mw is None or not len(shell_mw) else np.ascontiguousarray(shell_mw.T)
+        starts_s = start_s + np.arange(truth.steps, dtype=np.int64) * self._step_s
+        self._is_let = [in_service(lease, starts_s) for lease in model.site.leases]
         self._owners = OwnerMeters(model)
         self._plant = PlantDevices(model, truth)
         self._months = months
-        self._firm_it_mw = sum(model.firm_it_mw.tolist())
+        self._firm_it_mw: float = sum(model.firm_it_mw.tolist())
 
     def apply(self, setpoints: Setpoints, at_s: int) -> ControlReading:
         """Run one control interval under `setpoints` and read the meters."""
@@ -143,7 +146,7 @@ class Campus:
                 charge_wh=self._wh(flows.charge_mw),
                 discharge_wh=self._wh(flows.discharge_mw),
                 generated_wh=tuple(self._wh(mw) for mw in flows.source_mw),
-                it_wh=self._wh(sum(use_it_mw) + served * (self._firm_it_mw + sum(shell_mw))),
+                it_wh=self._wh(sum(use_it_mw) + served * (self._firm_it_at(t) + sum(shell_mw))),
                 **self._work(t, use_it_mw, served),
                 import_peak_w=import_wh * 3600 // self._step_s,
                 hosted=self._owners.hosted(bus, flows, pue),
@@ -173,6 +176,10 @@ class Campus:
                 hashed[use.load] += use.hash_phs_per_mw * it_mw
         delivered, short = [], []
         for i, lease in enumerate(site.leases):
+            if not self._is_let[i][t]:
+                delivered.append(0)
+                short.append(0)
+                continue
             share = served * self._plant.served_ratio(t, lease.name)
             if lease.firmness is Firmness.CURTAILABLE and lease.idle_ratio < 1.0:
                 share = by_load.get((UseKind.LEASE, i), 0.0) / ((1.0 - lease.idle_ratio) * lease.it_mw)
@@ -204,7 +211,7 @@ class Campus:
         it_mw: dict[str, float] = {}
         for i, lease in enumerate(site.leases):
             is_firm = lease.firmness is Firmness.FIRM
-            base = served * lease.it_mw if is_firm else lease.idle_ratio * lease.it_mw
+            base = (served * lease.it_mw if is_firm else lease.idle_ratio * lease.it_mw) * self._is_let[i][t]
             it_mw[lease.name] = base + by_load.get((UseKind.LEASE, i), 0.0)
         for i, service in enumerate(site.inference):
             it_mw[service.name] = service.idle_ratio * service.it_max_mw + by_load.get((UseKind.INFERENCE, i), 0.0)
@@ -214,6 +221,14 @@ class Campus:
             self._wh(min(h.heat_max_mw, h.recovered_ratio * it_mw[h.load])) if self._months[t] in h.months else 0
             for h in site.heat
         )
+
+    def _firm_it_at(self, t: int) -> float:
+        """IT power that runs whatever the price, of leases that are there."""
+        away_mw = 0.0
+        for lease, is_let in zip(self._model.site.leases, self._is_let, strict=True):
+            if not is_let[t]:
+                away_mw += lease.it_mw if lease.firmness is Firmness.FIRM else lease.idle_ratio * lease.it_mw
+        return self._firm_it_mw - away_mw
 
     def _absorbed_mw(self, pue: list[float], setpoints: Setpoints, bus: Bus, flows: Flows) -> float:
         """Mining above what would fit beside AI at its installed capacity."""

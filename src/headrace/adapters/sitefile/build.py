@@ -1,13 +1,18 @@
 """From the checked file to the records of the rooms: machines become megawatts, points become curves."""
 
+from datetime import date
+from zoneinfo import ZoneInfo
+
 from headrace.adapters.sitefile.asics import asic_models
 from headrace.adapters.sitefile.contracts import build_contracts, contract_notes
+from headrace.adapters.sitefile.moment import instant
 from headrace.adapters.sitefile.owners import build_owners
 from headrace.adapters.sitefile.plant import build_plant, dispatched_battery, plant_notes
 from headrace.adapters.sitefile.reserves import build_reserves
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_energy import BatterySection
 from headrace.adapters.sitefile.schema_loads import MinerSection
+from headrace.core import epoch_s
 from headrace.dispatch.site import DeskRules, Site
 from headrace.energy import Battery, Connection, Generator, Market, Ppa, Tariff
 from headrace.loads import AiLease, Cooling, HeatOfftake, InferenceService, MinerClass, concave_hull
@@ -37,8 +42,8 @@ def build(file: SiteFile) -> Site:
             Cooling(name=each.name, temp_c=tuple(p[0] for p in each.pue), pue_ratio=tuple(p[1] for p in each.pue))
             for each in file.cooling
         ),
-        miners=tuple(_miner(each) for each in file.miner),
-        leases=_leases(file),
+        miners=tuple(_miner(each, ZoneInfo(file.site.time_zone)) for each in file.miner),
+        leases=_leases(file, ZoneInfo(file.site.time_zone)),
         inference=_inference(file),
         heat=tuple(HeatOfftake(**each.model_dump()) for each in file.heat),
         desk=DeskRules(hold_s=round(file.desk.hold_min * 60), peak_hours_local=file.desk.peak_hours_local),
@@ -70,7 +75,11 @@ def _points(miner: MinerSection) -> tuple[tuple[float, float], ...]:
     return asic_models()[miner.model or ""].curve
 
 
-def _miner(miner: MinerSection) -> MinerClass:
+def _at(moment: date | None, zone: ZoneInfo) -> int | None:
+    return None if moment is None else epoch_s(instant(moment, zone))
+
+
+def _miner(miner: MinerSection, zone: ZoneInfo) -> MinerClass:
     hull = concave_hull(_points(miner))
     return MinerClass(
         name=miner.name,
@@ -78,10 +87,12 @@ def _miner(miner: MinerSection) -> MinerClass:
         hashrate_phs=tuple(hashrate_ths * miner.machines / 1e3 for _, hashrate_ths in hull),
         pool_fee_ratio=miner.pool_fee_ratio,
         cooling=miner.cooling,
+        start_s=_at(miner.start, zone),
+        end_s=_at(miner.end, zone),
     )
 
 
-def _leases(file: SiteFile) -> tuple[AiLease, ...]:
+def _leases(file: SiteFile, zone: ZoneInfo) -> tuple[AiLease, ...]:
     return tuple(
         AiLease(
             name=lease.name,
@@ -92,6 +103,8 @@ def _leases(file: SiteFile) -> tuple[AiLease, ...]:
             price_ccy_per_gpu_h=lease.price_ccy_per_gpu_h,
             credit_ccy_per_gpu_h=lease.credit_ccy_per_gpu_h,
             cooling=cluster.cooling,
+            start_s=_at(lease.start, zone),
+            end_s=_at(lease.end, zone),
         )
         for cluster in file.cluster
         for lease in cluster.lease

@@ -16,6 +16,7 @@ from headrace.adapters.sitefile.fields import (
     Section,
     Temperature,
 )
+from headrace.adapters.sitefile.moment import Moment
 from headrace.loads import Firmness
 
 __all__ = ["ClusterSection", "CoolingSection", "HeatSection", "InferenceSection", "LeaseSection", "MinerSection"]
@@ -50,6 +51,10 @@ class MinerSection(Section):
     """Pool's share of revenue."""
     cooling: str
     """Name of its cooling."""
+    start: Moment | None = None
+    """First instant in service; leave out if it was always there."""
+    end: Moment | None = None
+    """First instant after its service; leave out if it stays."""
 
 
 class LeaseSection(Section):
@@ -65,6 +70,10 @@ class LeaseSection(Section):
     """Rent per delivered GPU-hour."""
     credit_ccy_per_gpu_h: Magnitude
     """Service credit per GPU-hour not delivered, paid on top of losing the rent."""
+    start: Moment | None = None
+    """First instant of the lease; leave out if it was always there."""
+    end: Moment | None = None
+    """First instant after it; leave out if it stays."""
 
 
 class ClusterSection(Section):
