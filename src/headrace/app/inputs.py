@@ -10,8 +10,9 @@ from headrace.core import BadInput, Interval, iso
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.site import Site
 from headrace.energy import Series
-from headrace.engine.position import uses_hub, uses_hub_day_ahead
 from headrace.energy.reserves import simulated_role
+from headrace.energy.tariffs import CoincidentPeaks
+from headrace.engine.position import uses_hub, uses_hub_day_ahead
 from headrace.loads.cooling import is_flat
 from headrace.sim.reserve_calls import simulated_calls
 
@@ -28,6 +29,7 @@ PLAUSIBLE: Final = dict.fromkeys(PRICES, (-1e5, 1e5)) | {
     "difficulty": (1.0, 1e24),
     "block_reward": (0.0, 1e3),
     "carbon": (0.0, 1e4),
+    "system_load": (1.0, 1e7),
     "profile": (0.0, 1.1),
     "demand": (0.0, 1e12),
     "reserve_price": (-1e3, 1e5),
@@ -66,7 +68,7 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
     own |= {t.profile for t in site.tenants if t.profile}
     own |= {s.demand for s in site.inference}
     further = further_roles(site)
-    for role in sorted((needed | own | set(further)) - declared):
+    for role in sorted((needed | own | set(further) | set(peak_roles(site))) - declared):
         raise BadInput(f"feeds.{role}", "not declared", "Name a series for it in the site file's [feeds]")
 
     def read(role: str) -> Series | None:
@@ -93,6 +95,7 @@ def read_inputs(feed: RecordedFeed, site: Site, declared: set[str], window: Inte
             role: read_series(feed, role, wide, "demand" if role in demands else "profile") for role in sorted(own)
         },
         further={role: read_series(feed, role, wide, kind) for role, kind in sorted(further.items())}
+        | {role: read_series(feed, role, _on_record(feed, role, wide), kind) for role, kind in peak_roles(site).items()}
         | simulated_calls(site, wide),
     )
 
@@ -114,6 +117,22 @@ def further_roles(site: Site) -> dict[str, str]:
         if site.plant.non_firm is not None and site.plant.non_firm.series is not None:
             roles[site.plant.non_firm.series] = "profile"
     return roles
+
+
+def peak_roles(site: Site) -> dict[str, str]:
+    """Roles that coincident peaks need, each with its entry of `PLAUSIBLE`."""
+    roles: dict[str, str] = {}
+    for charge in site.charges:
+        if isinstance(charge, CoincidentPeaks):
+            roles |= {} if charge.load is None else {charge.load: "system_load"}
+            roles |= {} if charge.temperature is None else {charge.temperature: "temperature"}
+    return roles
+
+
+def _on_record(feed: RecordedFeed, role: str, window: Interval) -> Interval:
+    """All of a series: earlier seasons teach a forecast, and a peak's month or year may end after the window."""
+    span = feed.span(role)
+    return Interval(start=min(window.start, span.start), end=max(window.end, span.end))
 
 
 def read_series(feed: RecordedFeed, role: str, window: Interval, kind: str = "") -> Series:

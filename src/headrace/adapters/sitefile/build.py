@@ -12,6 +12,7 @@ from headrace.adapters.sitefile.reserves import build_reserves
 from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_energy import BatterySection
 from headrace.adapters.sitefile.schema_loads import MinerSection
+from headrace.adapters.sitefile.tariffs import build_charges, charge_notes
 from headrace.core import epoch_s
 from headrace.dispatch.site import DeskRules, Site
 from headrace.energy import Battery, Connection, Generator, Market, Ppa, Tariff
@@ -51,6 +52,7 @@ def build(file: SiteFile) -> Site:
         **build_owners(file),
         **build_contracts(file),
         reserves=build_reserves(file),
+        charges=build_charges(file),
         plant=build_plant(file),
     )
 
@@ -139,6 +141,7 @@ def notes(file: SiteFile) -> tuple[str, ...]:
             said.append(f"miner {miner.name}: {'; '.join(part for part in (source, curve) if part)}")
     if file.fx is not None:
         said.append(f"exchange rate held at {file.fx.usd_rate_ratio:g} {file.site.currency} per US dollar")
+    said += charge_notes(file)
     said += contract_notes(file)
     said += plant_notes(file)
     return tuple(said)

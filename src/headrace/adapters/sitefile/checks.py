@@ -18,6 +18,7 @@ from headrace.adapters.sitefile.plant import plant_findings
 from headrace.adapters.sitefile.reserves import reserve_findings
 from headrace.adapters.sitefile.roles import feed_findings
 from headrace.adapters.sitefile.schema import SiteFile
+from headrace.adapters.sitefile.tariffs import charge_findings
 from headrace.core import Currency
 from headrace.loads import Firmness
 
@@ -210,6 +211,7 @@ _CHECKS: Final = (
     _battery,
     _fx,
     owner_findings,
+    charge_findings,
     contract_findings,
     reserve_findings,
     plant_findings,

@@ -11,6 +11,7 @@ from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.plant import plant_roles, plant_units
 from headrace.adapters.sitefile.reserves import reserve_roles, reserve_units
 from headrace.adapters.sitefile.schema import ROLES, SiteFile
+from headrace.adapters.sitefile.tariffs import charge_roles, charge_units
 
 __all__ = ["feed_findings"]
 
@@ -51,6 +52,7 @@ def _units(file: SiteFile) -> dict[str, str]:
     units |= {each.demand: "per_s" for each in file.inference}
     units |= reserve_units(file)
     units |= plant_units(file)
+    units |= charge_units(file)
     return units
 
 
@@ -75,5 +77,6 @@ def _asked_roles(file: SiteFile) -> dict[str, tuple[KeyPath, str]]:
         asked[service.demand] = (("inference", i, "demand"), "requests per second")
     asked |= reserve_roles(file)
     asked |= plant_roles(file)
+    asked |= charge_roles(file)
     asked |= contract_roles(file)
     return asked

@@ -31,6 +31,7 @@ from headrace.adapters.sitefile.schema_plant import (
     UpsSection,
 )
 from headrace.adapters.sitefile.schema_reserves import ReserveSection
+from headrace.adapters.sitefile.schema_tariffs import ChargeSection
 from headrace.core import Currency
 
 __all__ = ["BY_NAME", "DECLARED", "ROLES", "DeskSection", "FxSection", "ReplaySection", "SiteFile", "SiteSection"]
@@ -115,6 +116,8 @@ class SiteFile(Section):
     """Where the site settles."""
     tariff: TariffSection
     """What is paid on top of the market price."""
+    charge: tuple[ChargeSection, ...] = ()
+    """Dated parts of the tariff."""
     battery: BatterySection | None = None
     """One battery, or none."""
     generator: tuple[GeneratorSection, ...] = ()
