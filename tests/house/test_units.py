@@ -5,7 +5,7 @@ import re
 
 ATOMS = (
     r"mw|mwh|kw|kwh|w|wh|micro|ccy|usd|eur|cad|btc|sats|s|ms|min|h|day|month|year|c|hz|pu|ratio|bps"
-    r"|phs|ths|ph|th|hash|j|kg|gpu|gpu_h|gpu_s|request|mw_month|mw_min|phs_day"
+    r"|phs|ths|ph|th|hash|mva|mvar|gj|mmbtu|j|kg|gpu|gpu_h|gpu_s|request|mw_month|mw_min|phs_day"
 )
 UNIT = re.compile(rf"(?:^|(?<!_per)_)(?:{ATOMS})(?:_per_(?:{ATOMS}))?$|_per_s$")
 WITHOUT = {

@@ -7,7 +7,8 @@ import pytest
 
 from dispatch_cases import random_price
 from headrace.dispatch.asked import Asked
-from headrace.dispatch.commitment import best_runs, commit, fixed_ccy, relaxed
+from headrace.dispatch.commitment import commit, fixed_ccy, relaxed
+from headrace.dispatch.commitment_runs import best_runs
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.lp.reference import build_reference
 from headrace.dispatch.outlook import Outlook
@@ -42,6 +43,37 @@ def unit_of(rng, name: str) -> Unit:
         down_min_s=int(rng.integers(0, 4)) * HOUR_S,
         run_max_h=None,
         run_used_h=0.0,
+    )
+
+
+def asked_of(price, units: int) -> Asked:
+    """The question on hourly steps of these prices."""
+    steps = len(price)
+    starts_s = np.arange(steps, dtype=np.int64) * HOUR_S + 1_700_000_000
+    outlook = Outlook(
+        starts_s=starts_s,
+        step_h=np.ones(steps),
+        price_ccy_per_mwh=price,
+        temp_c=np.zeros(steps),
+        hashprice_ccy_per_phs_day=np.zeros(steps),
+        demand_per_s=np.zeros((0, steps)),
+        available_ratio=np.ones((units, steps)),
+    )
+    series = Series(
+        name="", unit="", step_s=HOUR_S, start_s=int(starts_s[0]), values=price, known_s=starts_s, source=""
+    )
+    inputs = Inputs(
+        real_time=series,
+        day_ahead=None,
+        temperature=None,
+        bitcoin_price=None,
+        difficulty=None,
+        block_reward=None,
+        carbon=None,
+        profiles={},
+    )
+    return Asked(
+        now_s=int(starts_s[0]), inputs=inputs, outlook=outlook, memory=None, month_end_s=None, stocks=(), by_hand=False
     )
 
 
@@ -102,33 +134,12 @@ def case(seed: int, *, units: int, battery: bool):
         end_value_ccy_per_mwh=float(price.mean()) if battery else 0.0,
         peak=None,
     )
-    starts_s = np.arange(steps, dtype=np.int64) * HOUR_S + 1_700_000_000
-    outlook = Outlook(
-        starts_s=starts_s,
-        step_h=np.ones(steps),
-        price_ccy_per_mwh=price,
-        temp_c=np.zeros(steps),
-        hashprice_ccy_per_phs_day=np.zeros(steps),
-        demand_per_s=np.zeros((0, steps)),
-        available_ratio=np.ones((units, steps)),
-    )
-    series = Series(
-        name="", unit="", step_s=HOUR_S, start_s=int(starts_s[0]), values=price, known_s=starts_s, source=""
-    )
-    inputs = Inputs(
-        real_time=series,
-        day_ahead=None,
-        temperature=None,
-        bitcoin_price=None,
-        difficulty=None,
-        block_reward=None,
-        carbon=None,
-        profiles={},
-    )
-    asked = Asked(
-        now_s=int(starts_s[0]), inputs=inputs, outlook=outlook, memory=None, month_end_s=None, stocks=(), by_hand=False
-    )
-    return model_of(site), problem, asked
+    return model_of(site), problem, asked_of(price, units)
+
+
+def late(columns, count: int):
+    """The columns `count` steps earlier; -1 where there is none."""
+    return np.concatenate(([-1] * count, columns[: len(columns) - count])).astype(np.int64)
 
 
 def mixed_integer(problem, units) -> float:
@@ -148,7 +159,7 @@ def mixed_integer(problem, units) -> float:
         up, down = unit.up_min_s // HOUR_S, unit.down_min_s // HOUR_S
         model.add_rows(
             f"up {u}", steps, low=-np.inf, high=0.0,
-            entries=[(on, -1.0)] + [(np.concatenate(([-1] * k, begin[: steps - k])), 1.0) for k in range(max(up, 1)) if k < steps],
+            entries=[(on, -1.0), *((late(begin, k), 1.0) for k in range(min(max(up, 1), steps)))],
         )  # fmt: skip
         for k in range(2, down + 1):
             # off at t after on at t-1 stays off: on_{t+k-1} <= 1 - (on_{t-1} - on_t)
