@@ -52,8 +52,12 @@ loads = ["firm lab", "batch lab", "chat"]
 """
 
 
-def demo_with(tables: str, *, connection: str = "") -> LoadedSite:
-    """The demo site with further tables, and keys added to its connection."""
+BATTERY_END = "wear_usd_per_mwh = 8.0                  # assumption: per MWh fed to the bus"
+
+
+def demo_with(tables: str, *, connection: str = "", battery: str = "") -> LoadedSite:
+    """The demo site with further tables, and keys added to its connection and its battery."""
     text = (SITES / "demo.toml").read_text(encoding="utf-8")
     text = text.replace("export_max_mw = 5.0\n", f"export_max_mw = 5.0\n{connection}\n", 1)
+    text = text.replace(BATTERY_END, f"{BATTERY_END}\n{battery}", 1)
     return parse_site(f"{text}\n{tables}", Path("demo.toml"))

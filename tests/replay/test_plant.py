@@ -196,3 +196,41 @@ def test_a_permit_is_never_overrun_and_its_hours_go_to_the_dearest():
     f = result.run("bound").intervals
     at_work = f.filter(pl.col("run:engine hall_s") > 0)["price"].mean()
     assert at_work > f["price"].mean()
+
+
+def test_firm_load_above_its_feeder_is_shed_there_alone():
+    small = FEEDERS.replace("rating_mva = 12.0", "rating_mva = 6.0")
+    loaded = demo_with(small)
+    result = run(loaded, days_of(loaded, DAY, 1), ("rolling",))
+    f, served = result.run("rolling").intervals, result.run("rolling").settlements
+    carried = f["firm_mw"] + f["use:chat_mw"] + f["use:batch lab_mw"]
+    assert carried.max() <= 6.0 * 0.95 + METER_MW
+    assert (f["shed_mw"] > 0.5).all()
+    assert (f["mode"] == "shed").all()
+    assert f.filter(pl.col("price") < 40.0)["use:S21 hall_mw"].max() > 5.9
+    assert (served["service_credits"] < 0).all()
+    balance = f["import_mw"] + f["discharge_mw"] - f["charge_mw"] - f["export_mw"] - f["firm_mw"]
+    used = sum((f[c] for c in f.columns if c.startswith("use:")), f["firm_mw"] * 0.0)
+    assert np.abs((balance - used).to_numpy()).max() <= 12 * 6e-6
+
+
+def test_a_ups_is_not_dispatched_and_its_ride_through_is_reported():
+    ups = '[[ups]]\nname = "hall A"\ndischarge_max_mw = 12.0\ncapacity_mwh = 2.0\ndischarge_efficiency_ratio = 0.95\n'
+    loaded = demo_with(ups, battery='kind = "ups"')
+    assert loaded.site.battery is None
+    result = run(loaded, days_of(loaded, DAY, 1), ("desk", "rolling"))
+    for each in result.runs:
+        assert each.intervals["charge_mw"].max() == each.intervals["discharge_mw"].max() == 0.0
+    figures = {each.key: each.value for each in operation_figures(loaded.site, result.run("rolling"))}
+    firm_mw = result.run("rolling").intervals["firm_mw"].max()
+    assert figures["ride_through_min"] == pytest.approx(60.0 * (2.0 * 0.95 + 0.95 * 10.0 * 0.92) / firm_mw)
+    assert any("UPS" in note for note in result.notes)
+
+
+def test_a_ups_that_may_be_dispatched_keeps_its_floor_for_itself():
+    loaded = demo_with("", battery='kind = "ups"\ndispatchable = true')
+    assert loaded.site.battery is not None
+    f = run(loaded, days_of(loaded, DAY, 1), ("rolling",)).run("rolling").intervals
+    assert f["discharge_mw"].max() > 0.0
+    assert f["stored_mwh"].min() >= 0.5 - 1e-9
+    assert loaded.site.plant.ups[0].deliverable_mwh == pytest.approx(10.0 * 0.05 * 0.92)

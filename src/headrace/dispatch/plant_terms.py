@@ -24,6 +24,7 @@ from headrace.dispatch.asked import Asked
 from headrace.dispatch.assemble import pue_of
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.owner_terms import shell_mw
+from headrace.dispatch.service_terms import in_service
 from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
@@ -184,7 +185,8 @@ def _firm_mw(model: SiteModel, plant: Plant, asked: Asked) -> Floats:
     need_mw: dict[str, Floats] = {}
     for lease in site.leases:
         share = 1.0 if lease.firmness is Firmness.FIRM else lease.idle_ratio
-        need_mw[lease.name] = share * lease.it_mw * pue[cooling[lease.cooling]]
+        is_let = in_service(lease, asked.outlook.starts_s)
+        need_mw[lease.name] = share * lease.it_mw * pue[cooling[lease.cooling]] * is_let
     for service in site.inference:
         need_mw[service.name] = service.idle_ratio * service.it_max_mw * pue[cooling[service.cooling]]
     if site.tenants:

@@ -137,6 +137,8 @@ class Campus:
         shed_mw = flows.shed_mw + self._plant.shed_mw(t)
         import_wh = self._wh(flows.import_mw)
         shell_mw = [] if self._shell_mw is None else self._shell_mw[t].tolist()
+        shell_share = [served * self._plant.served_ratio(t, each.name) for each in self._model.site.tenants]
+        shell_it_mw = sum(mw * share for mw, share in zip(shell_mw, shell_share, strict=True))
         return ControlReading(
             meters=MeteredInterval(
                 interval_start_s=at_s,
@@ -146,11 +148,11 @@ class Campus:
                 charge_wh=self._wh(flows.charge_mw),
                 discharge_wh=self._wh(flows.discharge_mw),
                 generated_wh=tuple(self._wh(mw) for mw in flows.source_mw),
-                it_wh=self._wh(sum(use_it_mw) + served * (self._firm_it_at(t) + sum(shell_mw))),
+                it_wh=self._wh(sum(use_it_mw) + served * self._firm_it_at(t) + shell_it_mw),
                 **self._work(t, use_it_mw, served),
                 import_peak_w=import_wh * 3600 // self._step_s,
                 hosted=self._owners.hosted(bus, flows, pue),
-                shell=self._owners.shell(shell_mw, served),
+                shell=self._owners.shell(shell_mw, shell_share),
                 units=self._plant.burnt(setpoints.units, flows),
             ),
             firm_wh=self._wh(bus.firm_mw - flows.shed_mw),
@@ -211,7 +213,8 @@ class Campus:
         it_mw: dict[str, float] = {}
         for i, lease in enumerate(site.leases):
             is_firm = lease.firmness is Firmness.FIRM
-            base = (served * lease.it_mw if is_firm else lease.idle_ratio * lease.it_mw) * self._is_let[i][t]
+            share = served * self._plant.served_ratio(t, lease.name)
+            base = (share * lease.it_mw if is_firm else lease.idle_ratio * lease.it_mw) * self._is_let[i][t]
             it_mw[lease.name] = base + by_load.get((UseKind.LEASE, i), 0.0)
         for i, service in enumerate(site.inference):
             it_mw[service.name] = service.idle_ratio * service.it_max_mw + by_load.get((UseKind.INFERENCE, i), 0.0)
@@ -223,11 +226,14 @@ class Campus:
         )
 
     def _firm_it_at(self, t: int) -> float:
-        """IT power that runs whatever the price, of leases that are there."""
+        """IT power that runs whatever the price, of leases that are there and feeders that carry it."""
         away_mw = 0.0
         for lease, is_let in zip(self._model.site.leases, self._is_let, strict=True):
-            if not is_let[t]:
-                away_mw += lease.it_mw if lease.firmness is Firmness.FIRM else lease.idle_ratio * lease.it_mw
+            served = self._plant.served_ratio(t, lease.name) if is_let[t] else 0.0
+            base_mw = lease.it_mw if lease.firmness is Firmness.FIRM else lease.idle_ratio * lease.it_mw
+            away_mw += (1.0 - served) * base_mw
+        for service in self._model.site.inference:
+            away_mw += (1.0 - self._plant.served_ratio(t, service.name)) * service.idle_ratio * service.it_max_mw
         return self._firm_it_mw - away_mw
 
     def _absorbed_mw(self, pue: list[float], setpoints: Setpoints, bus: Bus, flows: Flows) -> float:

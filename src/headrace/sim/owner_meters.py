@@ -42,10 +42,11 @@ class OwnerMeters:
             )
         return tuple(meters)
 
-    def shell(self, asked_mw: list[float], served_ratio: float) -> tuple[ShellMeter, ...]:
-        """Read every tenant's meter; a shortage of firm power falls on all of it alike."""
+    def shell(self, asked_mw: list[float], served_ratio: list[float]) -> tuple[ShellMeter, ...]:
+        """Read every tenant's meter, at the share of its firm power that was served."""
         return tuple(
-            ShellMeter(wh=self._wh(mw * served_ratio), short_wh=self._wh(mw * (1.0 - served_ratio))) for mw in asked_mw
+            ShellMeter(wh=self._wh(mw * share), short_wh=self._wh(mw * (1.0 - share)))
+            for mw, share in zip(asked_mw, served_ratio, strict=True)
         )
 
     def short_s(self, bus: Bus, flows: Flows, pue: list[float]) -> tuple[int, ...]:
