@@ -17,7 +17,7 @@ from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.reserve import BATTERY, HOUR_S, ReserveBook, battery_hold
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Battery
-from headrace.energy.reserves import Reserve, ReserveProduct, product_at
+from headrace.energy.reserves import Reserve, product_at
 
 __all__ = ["Before", "hold_reserve", "obligations"]
 
@@ -38,6 +38,7 @@ def obligations(model: SiteModel, book: ReserveBook, inputs: Inputs, now_s: int)
     """What is owed of each reserve in the interval that begins now, in the site's order."""
     owed: list[Obligation] = []
     awards = book.at(now_s)
+    is_resting = bool(awards) and _rests(model, inputs, now_s)
     for r in sorted({award.reserve for award in awards}):
         reserve = model.site.reserves[r]
         product = product_at(reserve, now_s)
@@ -55,7 +56,7 @@ def obligations(model: SiteModel, book: ReserveBook, inputs: Inputs, now_s: int)
                 battery_mw=sum(award.mw for award in own if award.carrier == BATTERY),
                 duration_h=product.duration_h,
                 called_ratio=_called(reserve, inputs, now_s),
-                is_resting=_rests(reserve, product, inputs, now_s),
+                is_resting=is_resting,
                 price_ccy_per_mw_h=own[0].price_ccy_per_mw_h,
             )
         )
@@ -172,10 +173,14 @@ def _called(reserve: Reserve, inputs: Inputs, now_s: int) -> float:
     return min(max(ratio, 0.0), 1.0) if ratio == ratio else 0.0  # noqa: PLR0124  NaN: no order on record
 
 
-def _rests(reserve: Reserve, product: ReserveProduct, inputs: Inputs, now_s: int) -> bool:
-    """Was a call of this reserve ended so lately that the site still restores it?"""
-    if reserve.calls is None:
-        return False
-    series = inputs.further[reserve.calls]
-    first = max(series.index(now_s - product.rest_s), 0)
-    return bool(np.nanmax(series.values[first : max(series.index(now_s), first)], initial=0.0) > 0.0)
+def _rests(model: SiteModel, inputs: Inputs, now_s: int) -> bool:
+    """Was any reserve called so lately that the site still restores it? Carriers and stored energy are shared."""
+    for reserve in model.site.reserves:
+        product = product_at(reserve, now_s)
+        if reserve.calls is None or product is None:
+            continue
+        series = inputs.further[reserve.calls]
+        first = max(series.index(now_s - product.rest_s), 0)
+        if np.nanmax(series.values[first : max(series.index(now_s), first)], initial=0.0) > 0.0:
+            return True
+    return False

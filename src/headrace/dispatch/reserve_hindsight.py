@@ -5,7 +5,7 @@ r_{kih} on block i and r_{kBh} on the battery, for reserve k in hour h at cleari
 
     maximise   dispatch + Σ ρ_kh r_kih
     blocks     x_it ≥ Σ_k r_kih                    every step t of hour h
-    battery    d_t + Σ_k r_kBh ≤ d̄                 s_{t+1} ≥ s_min + Σ_k τ_k r_kBh / η_d
+    battery    d_t + Σ_k r_kBh ≤ d̄                 s_t, s_{t+1} ≥ s_min + Σ_k τ_k r_kBh / η_d
     quantity   Σ_i r_kih + r_kBh ≤ qualified_k     Σ_ik r_kih ≤ what the connection is sure to carry
 
 It is no strict bound: a programme sees two days, calls are not foreseen, a monthly peak is taken from the plan without
@@ -28,7 +28,7 @@ from headrace.dispatch.reserve_offers import battery_most_mw, block_most_mw
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.reserves import product_at
 
-__all__ = ["Hindsight", "sell_in_hindsight"]
+__all__ = ["SEEN_S", "Hindsight", "sell_in_hindsight"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -195,10 +195,16 @@ def _keep_ready(lp: Model, problem: Problem, carrier: int, pairs: list[tuple[int
     feeding = [(lp.columns["discharge"], 1.0)]
     lp.add_rows("ready power", steps, low=-np.inf, high=battery.discharge_max_mw, entries=feeding)
     _add_lots(lp, "ready power", pairs, 1.0)
-    storing = [(lp.columns["stored"], -1.0)]
-    lp.add_rows("ready energy", steps, low=-np.inf, high=-battery.stored_min_mwh, entries=storing)
     kept = np.array([lots[k].duration_h for _, k in pairs]) / battery.discharge_efficiency_ratio
+    stored = lp.columns["stored"]
+    have_mwh = np.full(steps, -battery.stored_min_mwh)
+    lp.add_rows("ready energy", steps, low=-np.inf, high=have_mwh, entries=[(stored, -1.0)])
     _add_lots(lp, "ready energy", pairs, kept)
+    # At the start of a step as well: a control step inside it may not find less.
+    before = np.concatenate(([-1], stored[:-1]))
+    have_mwh[0] += problem.stored_mwh
+    lp.add_rows("ready energy before", steps, low=-np.inf, high=have_mwh, entries=[(before, -1.0)])
+    _add_lots(lp, "ready energy before", pairs, kept)
 
 
 def _quantities(model: SiteModel, lp: Model, lots: list[Lot], by_hour: dict[int, list[int]]) -> None:

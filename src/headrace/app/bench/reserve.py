@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -21,10 +22,12 @@ from headrace.adapters.sitefile import LoadedSite, load_site
 from headrace.app.bench.machine import machine, versions
 from headrace.app.replaying import prepare, replay
 from headrace.core import MICRO, BadInput, Interval
-from headrace.dispatch.reserve_hindsight import sell_in_hindsight
+from headrace.dispatch.reserve_hindsight import SEEN_S, sell_in_hindsight
 from headrace.engine.results import LINES, PolicyRun
 
 __all__ = ["bench_reserve", "months_of", "print_reserve"]
+
+Floats = NDArray[np.float64]
 
 POLICIES: Final = ("desk", "rolling", "stochastic", "bound")
 """Policies that sell reserve, in order."""
@@ -131,12 +134,14 @@ def _gap(loaded: LoadedSite, data: Path, window: Interval) -> float:
     hours = np.arange(window.start_s, window.end_s, 3600, dtype=np.int64)
     prices = {r: world.inputs.further[each.price].onto(hours) for r, each in enumerate(loaded.site.reserves)}
     span_s = window.end_s - window.start_s
-    worth = []
-    for sold, seen_s in (({}, span_s), (prices, None), (prices, span_s)):
-        limit = {} if seen_s is None else {"seen_s": seen_s}
-        found = sell_in_hindsight(world.model, world.truth.problem, window.start_s, sold, step_s=WHOLE_STEP_S, **limit)
-        worth.append(float("nan") if found is None else found.objective_ccy)
-    none, chained, whole = worth
+
+    def worth(sold: dict[int, Floats], seen_s: int) -> float:
+        found = sell_in_hindsight(
+            world.model, world.truth.problem, window.start_s, sold, step_s=WHOLE_STEP_S, seen_s=seen_s
+        )
+        return float("nan") if found is None else found.objective_ccy
+
+    none, chained, whole = worth({}, span_s), worth(prices, SEEN_S), worth(prices, span_s)
     return (whole - chained) / (whole - none)
 
 
