@@ -13,7 +13,7 @@ from headrace.engine.results import LINES, POSITION_MICRO
 
 __all__ = ["inward", "inward_frame", "outward", "outward_frame"]
 
-PRICES: Final = ("price", "price_seen", "bid", "ask")
+PRICES: Final = ("price", "price_seen", "bid", "ask", "peak_seen", "peak_came")
 """Columns of `PolicyRun.intervals` that are money per MWh, besides `worth:<name>`."""
 
 

@@ -14,7 +14,7 @@ from headrace.energy.tariffs import CoincidentPeaks, FixedCharge, adder_ccy_per_
 from headrace.energy.tariffs_peaks import peaks_of
 from headrace.settlement.charges import ChargeFacts, FixedShare, PeakShare
 
-__all__ = ["ChargeTruth", "charge_truth"]
+__all__ = ["ChargeTruth", "charge_columns", "charge_truth"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,8 +33,8 @@ class ChargeTruth(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """IANA zone of the months."""
     adder_ccy_per_mwh: Floats
     """Price adders and losses, shape (T,)."""
-    peak_seen_ccy_per_mwh: Floats
-    """Price of import for coincident peaks as a planner saw it at each step, shape (T,)."""
+    peak_seen_ccy_per_mwh: Floats | None
+    """Price of import for coincident peaks as a planner saw it at each step, shape (T,); None without such a charge."""
     peak_came_ccy_per_mwh: Floats
     """The same with hindsight, shape (T,)."""
     fixed: tuple[FixedCharge, ...]
@@ -103,10 +103,17 @@ def charge_truth(
     )
 
 
-def _seen(site: Site, inputs: Inputs, starts_s: Ints) -> Floats:
+def charge_columns(charges: ChargeTruth | None) -> dict[str, object]:
+    """Columns of a run's intervals: the price of coincident peaks as seen and as it came; none without peaks."""
+    if charges is None or charges.peak_seen_ccy_per_mwh is None:
+        return {}
+    return {"peak_seen": charges.peak_seen_ccy_per_mwh, "peak_came": charges.peak_came_ccy_per_mwh}
+
+
+def _seen(site: Site, inputs: Inputs, starts_s: Ints) -> Floats | None:
     """What a planner saw for the very step it decided on; asked again, step by step, of the same pure forecast."""
     if not any(isinstance(each, CoincidentPeaks) for each in site.charges):
-        return np.zeros(len(starts_s))
+        return None
     return np.array(
         [
             peak_adder_ccy_per_mwh(site, inputs, starts_s[t : t + 1], int(at_s))[0]

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from headrace.core import MICRO
 from headrace.dispatch.site import Site
 from headrace.dispatch.uses import SiteModel
+from headrace.engine.charges import charge_columns
 from headrace.engine.cycle import CycleRecord
-from headrace.engine.reserve_frames import reserve_columns
 from headrace.engine.plant import plant_columns
+from headrace.engine.reserve_frames import reserve_columns
 from headrace.engine.results import LINES, POSITION_MICRO, POSITION_WH, PolicyRun
 from headrace.engine.truth import Truth
 from headrace.settlement import Statement
@@ -113,6 +114,7 @@ def _intervals(model: SiteModel, truth: Truth, records: list[CycleRecord]) -> pl
         "shed_mw": power(r.shed_wh for r in readings),
         "spilled_mw": power(r.spilled_wh for r in readings),
     }
+    columns |= charge_columns(truth.charges)
     columns |= reserve_columns(site, records)
     columns |= plant_columns(model, truth.plant, truth.problem, meters)
     return pl.DataFrame(columns)

@@ -24,6 +24,7 @@ from headrace.interfaces.report.ladder_picture import ladder_picture, rung_fills
 from headrace.interfaces.report.margins import DayFigures, baseline_run, headline_run
 from headrace.interfaces.report.owners import owner_section
 from headrace.interfaces.report.palette import DESK, HEADLINE, fill_of
+from headrace.interfaces.report.peaks import peak_section
 from headrace.interfaces.report.reserve import reserve_section
 from headrace.interfaces.report.section import Section
 from headrace.interfaces.report.stack_picture import Stack, stack_by_price, stack_over_time, stack_picture
@@ -38,6 +39,7 @@ SECTIONS: Final[tuple[Callable[[ReplayResult], Section | None], ...]] = (
     commercial_section,
     owner_section,
     reserve_section,
+    peak_section,
 )
 """Sections that only some sites have, in the order of the page; None where the site has nothing to show."""
 
