@@ -1,7 +1,7 @@
 """Compose a replay: site file and data folder in, `ReplayResult` out, its journals on disk as it goes."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -32,9 +32,11 @@ from headrace.engine.journal import JournalHeader
 from headrace.engine.replay import Tick, run_policy
 from headrace.engine.results import PolicyRun, ReplayResult
 from headrace.engine.truth import Truth, truth_of
+from headrace.loads.jobs import Job, JobState
 from headrace.settlement import MeteredInterval, Statement
 from headrace.settlement.metering import ControlReading
 from headrace.sim.campus import Campus
+from headrace.sim.job_cluster import JobClusters
 
 __all__ = [
     "HEADLINE",
@@ -79,6 +81,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     model: SiteModel
     inputs: Inputs
     truth: Truth
+    jobs: tuple[Job, ...] = ()
+    """Batch jobs submitted and due in the period, by release."""
 
 
 def prepare(loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant:
@@ -162,6 +166,7 @@ def replay(
             header=header,
             resume=resume,
             tick=progress(label),
+            jobs=variant.jobs,
         )
         runs.append(
             policy_run(
@@ -178,7 +183,7 @@ def replay(
         runs=tuple(runs),
         gaps=base.truth.gaps,
         notes=tuple(notes),
-        sources={role: feed.series(role, window).describe() for role in sorted(loaded.feeds) if role[:4] != "hub_"},
+        sources={role: feed.series(role, window).describe() for role in _used_roles(loaded, base)},
         meta={
             "config_digest": loaded.digest,
             "input_digest": digest,
@@ -188,8 +193,8 @@ def replay(
     )
 
 
-def _campus(variant: Variant, stored_mwh: float) -> Campus:
-    truth = variant.truth
+def _campus(variant: Variant, stored_mwh: float, jobs_begun: Mapping[int, JobState]) -> Campus:
+    truth, site = variant.truth, variant.model.site
     campus = Campus(
         variant.model,
         truth.problem,
@@ -199,6 +204,7 @@ def _campus(variant: Variant, stored_mwh: float) -> Campus:
         months=truth.calendar.month,
         start_s=truth.window.start_s,
         shell_mw=truth.shell_mw,
+        jobs=JobClusters(site, variant.jobs, truth.pue, jobs_begun) if site.job_clusters else None,
     )
     campus.stored_mwh = stored_mwh
     return campus
@@ -282,9 +288,14 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
     estimated = int(base.truth.is_estimated.sum())
     if estimated:
         notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")
-    roles = (role for role in sorted(loaded.feeds) if not role.startswith("hub_"))
+    roles = _used_roles(loaded, base)
     notes += [f"{role}: {feed.declaration(role).note}" for role in roles if feed.declaration(role).note]
     return notes
+
+
+def _used_roles(loaded: LoadedSite, base: Variant) -> list[str]:
+    """Roles that the runs rest on; a hub's prices only where a contract settles there, else a sensitivity alone."""
+    return [role for role in sorted(loaded.feeds) if role[:4] != "hub_" or role in base.inputs.further]
 
 
 def _no_bound(found: Infeasible, variant: Variant) -> str:
