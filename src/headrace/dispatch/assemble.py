@@ -113,12 +113,15 @@ def _behind_feeders(model: SiteModel, problem: Problem) -> Problem:
     """The same problem with no use wider than its feeder leaves it; what stays on comes first."""
     terms = problem.terms
     assert terms is not None
-    feeder_of, worth = feeder_of_uses(model), problem.use_value_ccy_per_mwh
-    stays_mw = clip_to_feeders(terms.use_min_mw, worth, terms.feeder_room_mw, feeder_of)
-    room_mw = terms.feeder_room_mw - [stays_mw[feeder_of == f].sum(axis=0) for f in range(len(terms.feeder_room_mw))]
+    feeder_of, worth, room_mw = feeder_of_uses(model), problem.use_value_ccy_per_mwh, terms.feeder_room_mw
+    firm_mw, stays_mw = problem.firm_mw, terms.use_min_mw
+    if stays_mw.any():
+        stays_mw = clip_to_feeders(stays_mw, worth, room_mw, feeder_of)
+        firm_mw = firm_mw - (terms.use_min_mw - stays_mw).sum(axis=0)
+        room_mw = room_mw - [stays_mw[feeder_of == f].sum(axis=0) for f in range(len(room_mw))]
     return msgspec.structs.replace(
         problem,
-        firm_mw=problem.firm_mw - (terms.use_min_mw - stays_mw).sum(axis=0),
+        firm_mw=firm_mw,
         use_max_mw=clip_to_feeders(problem.use_max_mw, worth, room_mw, feeder_of),
         terms=msgspec.structs.replace(terms, use_min_mw=stays_mw),
     )

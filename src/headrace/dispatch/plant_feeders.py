@@ -1,5 +1,7 @@
 """Widths that feeders leave to the uses behind them; `headrace.dispatch.plant_terms` proves why this is exact."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +51,7 @@ def feeder_of_loads(site: Site) -> dict[str, int]:
     return {} if plant is None else {load: f for f, feeder in enumerate(plant.feeders) for load in feeder.loads}
 
 
+@lru_cache(maxsize=8)
 def feeder_of_uses(model: SiteModel) -> NDArray[np.int64]:
     """Feeder of each block, shape (N,)."""
     site, feeder = model.site, feeder_of_loads(model.site)

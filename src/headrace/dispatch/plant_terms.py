@@ -134,7 +134,10 @@ def _transformers_mw(plant: Plant, asked: Asked) -> Floats:
         for outage in plant.outages:
             if outage.element == transformer.name:
                 in_service[i] &= ~_out(outage, asked)
-    states, which = np.unique(in_service, axis=1, return_inverse=True)
+    if in_service.all():
+        states, which = in_service[:, :1], np.zeros(in_service.shape[1], np.int64)
+    else:
+        states, which = np.unique(in_service, axis=1, return_inverse=True)
     limit_mw = [
         secure_mw(
             tuple(each.limit_mw for each, runs in zip(plant.transformers, state, strict=True) if runs),
