@@ -30,7 +30,7 @@ from headrace.dispatch.plan import Plan
 from headrace.dispatch.problem import Problem
 from headrace.dispatch.solve import solve
 
-__all__ = ["bench_dispatch", "print_dispatch"]
+__all__ = ["bench_dispatch", "fine_prices", "print_dispatch"]
 
 Floats = NDArray[np.float64]
 PeerCall = Callable[[Problem], float]
@@ -65,7 +65,7 @@ def bench_dispatch(data: Path, *, windows: int = 15, instances: int = 500) -> di
     dict
         Keys as in the contracts' page; a peer that is not installed is None.
     """
-    price, day_ahead, known, days = _prices(data)
+    price, day_ahead, known, days = fine_prices(data)
     site = campus(len(price), STEP_H)
     end_value = float(np.median(price))
     core = _core(site, price, end_value, windows)
@@ -234,7 +234,7 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _prices(data: Path) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
+def fine_prices(data: Path) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Price and day-ahead price at 5 min, leading day-ahead steps known, first step of each day.
 
     HB_SOUTH 2024, the first 365 days, each 15-minute price in three steps with a jitter that leaves its mean: no real

@@ -82,7 +82,7 @@ def _lay_out(site: SiteArrays, jobs: JobArrays) -> tuple[Floats, Floats, Floats,
 
 def _read(problem: Problem, window: JobWindow, net: Network, at: Blocks, pivots: int) -> NetworkOptimum:
     cost, bound, residual = measure(net)
-    flow, dual = net.arcs["flow"], net.nodes["dual"]
+    flow, dual = net.arcs["flow"], net.dual
     shape, steps = window.pue_ratio.shape, problem.steps
     price = dual[:steps] / problem.step_h
     jobs_at = 2 * steps + window.pue_ratio.size

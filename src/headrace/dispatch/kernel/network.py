@@ -50,7 +50,6 @@ NODE = np.dtype(
         ("parent_arc", np.int64),
         ("root", np.int64),
         ("gain", np.float64),  # what one unit of need here is at the root
-        ("dual", np.float64),
         ("fixed", np.float64),
         ("factor", np.float64),  # dual = fixed + factor · dual of the root
         ("extra", np.int64),  # extra arc of the tree, at its root
@@ -70,6 +69,8 @@ class Network(NamedTuple):
     """Shape (n,) of `ARC`."""
     nodes: Records
     """Shape (m,) of `NODE`."""
+    dual: NDArray[np.float64]
+    """Dual of each row, shape (m,): apart, because pricing reads little else of the rows."""
     slots: Ints
     """Following and preceding basic slot at the same node, shape (2n, 2)."""
     lists: Ints
@@ -84,6 +85,7 @@ def blank_network(arcs: int, nodes: int) -> Network:
     net = Network(
         np.zeros(arcs, ARC),
         np.zeros(nodes, NODE),
+        np.zeros(nodes),
         np.full((2 * arcs, 2), -1),
         np.zeros((3, nodes + 1), np.int64),
         np.zeros(2, np.int64),

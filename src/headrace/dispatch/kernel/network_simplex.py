@@ -80,13 +80,13 @@ def measure(net: Network) -> tuple[float, float, float]:
     rest = np.empty(len(nodes))
     for node in range(len(nodes)):
         rest[node] = nodes.supply[node]
-        bound += rest[node] * nodes.dual[node]
+        bound += rest[node] * net.dual[node]
     for arc in range(len(arcs)):
         tail, head, flow = arcs.tail[arc], arcs.head[arc], arcs.flow[arc]
-        reduced = arcs.cost[arc] - arcs.at_tail[arc] * nodes.dual[tail]
+        reduced = arcs.cost[arc] - arcs.at_tail[arc] * net.dual[tail]
         rest[tail] -= arcs.at_tail[arc] * flow
         if head >= 0:
-            reduced -= arcs.at_head[arc] * nodes.dual[head]
+            reduced -= arcs.at_head[arc] * net.dual[head]
             rest[head] -= arcs.at_head[arc] * flow
         cost += arcs.cost[arc] * flow
         bound += min(0.0, reduced) * arcs.cap[arc]
@@ -98,16 +98,16 @@ def measure(net: Network) -> tuple[float, float, float]:
 
 @njit(cache=True, error_model="numpy")
 def _reduced(net: Network, arc: int) -> float:
-    reduced = net.arcs.cost[arc] - net.arcs.at_tail[arc] * net.nodes.dual[net.arcs.tail[arc]]
+    reduced = net.arcs.cost[arc] - net.arcs.at_tail[arc] * net.dual[net.arcs.tail[arc]]
     if net.arcs.head[arc] >= 0:
-        reduced -= net.arcs.at_head[arc] * net.nodes.dual[net.arcs.head[arc]]
+        reduced -= net.arcs.at_head[arc] * net.dual[net.arcs.head[arc]]
     return reduced
 
 
 @njit(cache=True, error_model="numpy")
 def _price(net: Network, tolerance: float, at: int, is_careful: bool) -> tuple[int, int]:
     """Arc to enter, -1 for none, and where pricing goes on."""
-    status, cap, cost, dual = net.arcs.status, net.arcs.cap, net.arcs.cost, net.nodes.dual
+    status, cap, cost, dual = net.arcs.status, net.arcs.cap, net.arcs.cost, net.dual
     tail, head, at_tail, at_head = net.arcs.tail, net.arcs.head, net.arcs.at_tail, net.arcs.at_head
     count = len(status)
     block = 1 if is_careful else max(BLOCK_LEAST, int(1.5 * np.sqrt(count)))

@@ -56,7 +56,7 @@ def grow(net: Network, extra: int) -> int:
     price = (net.arcs.cost[extra] - fixed) / factor
     for i in range(count):
         node = order[i]
-        net.nodes.dual[node] = net.nodes.fixed[node] + net.nodes.factor[node] * price
+        net.dual[node] = net.nodes.fixed[node] + net.nodes.factor[node] * price
     net.nodes.extra[root], net.nodes.turn[root] = extra, turn
     return count
 
@@ -114,7 +114,7 @@ def hang(net: Network, node: int, under: int, link_arc: int) -> None:
             here, there = at_head[arc], at_tail[arc]
         net.nodes.root[at] = root
         net.nodes.gain[at] = -net.nodes.gain[up] * there / here
-        net.nodes.dual[at] = (net.arcs.cost[arc] - there * net.nodes.dual[up]) / here
+        net.dual[at] = (net.arcs.cost[arc] - there * net.dual[up]) / here
         slot = net.nodes.first[at]
         while slot >= 0:
             below = slot >> 1

@@ -6,7 +6,7 @@ import highspy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Model"]
+__all__ = ["OPTIONS", "Model"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -84,6 +84,14 @@ class Model:
 
     def to_highs(self) -> highspy.Highs:
         """Load into HiGHS: one thread, simplex, no output, fixed options."""
+        highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no types
+        for option, setting in OPTIONS:
+            highs.setOptionValue(option, setting)
+        highs.passModel(self.lp())
+        return highs
+
+    def lp(self) -> highspy.HighsLp:
+        """The programme as HiGHS takes it."""
         lp = highspy.HighsLp()
         value, low, high = (np.concatenate(part) for part in zip(*self._column_parts, strict=True))
         row_low, row_high = (np.concatenate(part) for part in zip(*self._row_parts, strict=True))
@@ -98,11 +106,7 @@ class Model:
         lp.a_matrix_.start_ = np.searchsorted(rows[order], np.arange(self._row_count + 1)).astype(np.int32)
         lp.a_matrix_.index_ = columns[order].astype(np.int32)
         lp.a_matrix_.value_ = values[order]
-        highs = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no types
-        for option, setting in OPTIONS:
-            highs.setOptionValue(option, setting)
-        highs.passModel(lp)
-        return highs
+        return lp
 
 
 OPTIONS: tuple[tuple[str, str | int | float | bool], ...] = (
