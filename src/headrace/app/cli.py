@@ -253,6 +253,16 @@ def bench_backcast(*, data: Data = None, json: Json = False) -> None:
     show(bench_backcast(need_data(data)), print_backcast, as_json=json)
 
 
+@bench.command(name="peaks")
+def bench_peaks(*, data: Data = None, json: Json = False) -> None:
+    """Measure which of ERCOT's monthly maxima are avoided by what was known, and what false alarms cost."""
+    from headrace.app.bench.peaks import bench_peaks, print_peaks
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
+
+    show(bench_peaks(need_data(data)), print_peaks, as_json=json)
+
+
 @bench.command(name="reserve")
 def bench_reserve(
     *,

@@ -93,17 +93,20 @@ class PeakForecast:
         The system's load by local day; every answer is cut at what was known.
     calendar
         Which days compete.
+    is_weather_known
+        Every day's highest temperature is known from the start: a labelled sensitivity of the benches, never a plan.
     """
 
-    def __init__(self, days: LoadDays, calendar: PeakCalendar) -> None:
+    def __init__(self, days: LoadDays, calendar: PeakCalendar, *, is_weather_known: bool = False) -> None:
         self.days, self.calendar = days, calendar
         self.period = np.array([calendar.period(day) for day in days.dates], np.int64)
         normal_c = np.interp(
             days.day_of_year, [30.4 * i - 15.2 for i in range(14)], [SEASON_C[-1], *SEASON_C, SEASON_C[0]]
         )
         weekend_log = WEEKEND_LOG * days.is_weekend
-        self._shape_log = LOG_PER_C * np.maximum(normal_c, COOLING_FROM_C) - weekend_log
         felt_c = np.maximum(np.where(np.isnan(days.most_c), normal_c, days.most_c), COOLING_FROM_C)
+        seen_c = felt_c if is_weather_known else np.maximum(normal_c, COOLING_FROM_C)
+        self._shape_log = LOG_PER_C * seen_c - weekend_log
         self._level_log = _trailing_median(days.most_log - LOG_PER_C * felt_c + weekend_log)
         self._spreads: dict[int, _Spread] = {}
         self._lasts: dict[tuple[int, int], Floats] = {}
