@@ -15,7 +15,9 @@ from headrace.core import Interval
 from headrace.energy import CashTerms
 from headrace.engine.cashflow import run_cash
 from headrace.engine.results import LINES
-from replays import SITES, days_of, demo_site, run
+from headrace.engine.truth import truth_of
+from headrace.interfaces.report.commercial import commercial_section, position_months
+from replays import SITES, days_of, demo_site, run, world
 
 DATA = Path(os.environ.get("HEADRACE_DATA", Path(__file__).resolve().parents[2] / ".." / "shared" / "data"))
 needs_data = pytest.mark.skipif(not (DATA / "energy").is_dir(), reason=f"no recorded data at {DATA}")
@@ -72,6 +74,41 @@ def test_every_watt_hour_of_a_replay_is_bought_once_and_sold_once(pair):
     hours = frame["duration_s"].sum() / 3600.0
     # The standing volumes are 10 MW; swing takes between its least and most of each day.
     assert 10.0 * hours + 4.0 * 4 <= frame["scheduled_wh"].sum() / 1e6 <= 10.0 * hours + 20.0 * 4
+
+
+def test_the_page_tells_the_position_only_where_there_is_one(pair):
+    bare, hedged, _ = pair
+    assert commercial_section(bare) is None
+    section = commercial_section(hedged)
+    captions = [table.caption for table in section.tables]
+    assert captions[:2] == ["Contracts", "What became of the volume"]
+    assert {"Cash", "Terms of payment"} <= set(captions)
+    assert len(section.tables[0].rows) == len(HEDGES)
+    months = position_months(hedged.run("rolling"), hedged.site.time_zone)
+    assert months["month"].to_list() == ["2024-11", "2024-12"]
+    lines = hedged.run("rolling").lines_ccy
+    assert months["physical"].sum() / 1e6 == pytest.approx(lines["energy_bought"] + lines["energy_sold"])
+
+
+def test_cash_ends_where_the_books_do(pair):
+    hedged = pair[1]
+    rolling = hedged.run("rolling")
+    last = run_cash(hedged.site, rolling)[-1]
+    not_cash = rolling.lines_ccy["wear"]
+    assert last.balance / 1e6 == pytest.approx(sum(rolling.lines_ccy.values()) - not_cash)
+    assert (last.security, last.unpaid) == (0, 0)
+
+
+def test_a_swing_contract_is_nominated_on_prices_that_were_out():
+    loaded = with_contracts(demo_site(), swing())
+    window = days_of(loaded, 10, 3)
+    known = world(loaded, window)
+    ahead = known.inputs.day_ahead
+    late = msgspec.structs.replace(ahead, known_s=ahead.known_s + 2 * 86_400)
+    inputs = msgspec.structs.replace(known.inputs, day_ahead=late)
+    blind = truth_of(known.model, inputs, window)
+    assert len(set(known.truth.position.scheduled_w[0].tolist())) > 1
+    assert set(blind.position.scheduled_w[0].tolist()) == {round(4.0 / 24 * 1e6)}
 
 
 def test_a_month_cut_short_owes_its_share_of_the_least_volume():
