@@ -26,7 +26,7 @@ def _records(variant: Variant, policy: str) -> list[bytes]:
         variant.inputs,
         variant.truth,
         _policy(policy, variant),
-        lambda stored_mwh: _campus(variant, stored_mwh),
+        lambda stored_mwh, jobs: _campus(variant, stored_mwh, jobs),
         journal=None,
         header=header,
         resume=False,

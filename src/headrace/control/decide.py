@@ -82,6 +82,7 @@ def _narrow(model: SiteModel, proposal: Proposal, mode: Mode, reasons: tuple[str
         import_max_mw=connection.import_max_mw,
         export_max_mw=connection.export_max_mw,
         reasons=reasons,
+        jobs=proposal.jobs,
     )
 
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from headrace.dispatch.policies.job_orders import JobOrder
+
 __all__ = ["Mode", "Obligation", "Setpoints", "UnitOrder"]
 
 
@@ -85,3 +87,5 @@ class Setpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What each unit of the plant is told."""
     reserve: tuple[Obligation, ...] = ()
     """Reserve owed in this interval."""
+    jobs: tuple[JobOrder, ...] = ()
+    """Batch jobs that are to run; none on the safe rule."""

@@ -17,6 +17,7 @@ from headrace.loads import (
     MinerClass,
     ShellTenant,
 )
+from headrace.loads.jobs import JobCluster
 
 __all__ = ["DeskRules", "Site"]
 
@@ -69,3 +70,5 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Terms of payment; None where the site file says nothing of cash."""
     charges: tuple[Charge, ...] = ()
     """Dated parts of the tariff."""
+    job_clusters: tuple[JobCluster, ...] = ()
+    """Accelerators that run batch jobs."""

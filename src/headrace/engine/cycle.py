@@ -13,6 +13,7 @@ from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Memory, Policy, Proposal, Sight
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.plant import UnitState, advance_unit
+from headrace.engine.job_book import JobBook
 from headrace.settlement import Rates, SettlementPrices, Statement, close
 from headrace.settlement.metering import ControlReading, MeteredInterval, add_up
 from headrace.settlement.reserve import ReserveMeter, before_of, meter_reserve, with_reserve
@@ -78,6 +79,8 @@ class State(msgspec.Struct, kw_only=True):
     """Reserve of those."""
     uncalled: ControlReading | None = None
     """The last interval without a call of reserve: what a call is measured from."""
+    jobs: JobBook = msgspec.field(default_factory=JobBook)
+    """Batch jobs, and where they stand."""
 
     def stocks_in(self, month_count: int) -> tuple[StockState, ...]:
         """What is used of each allowance when an interval of this local month begins."""
@@ -99,6 +102,7 @@ class State(msgspec.Struct, kw_only=True):
             self.month_count, self.peak_w, self.settled_peak_w = month_count, 0, 0
             self.hosted_short_wh, self.taken_wh = (), 0
         self.stored_mwh = record.reading.stored_mwh
+        self.jobs.absorb(record.reading.jobs)
         if record.proposal is not None:
             self.last = record.proposal
             self.memory = record.proposal.memory or self.memory

@@ -1,6 +1,6 @@
 """A recorded period run through the cycle, once per policy, on the same assets and the same world."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +14,20 @@ from headrace.dispatch.policies import Policy, Sight
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.plant import UnitState
 from headrace.engine.cycle import CycleRecord, Devices, State, step
+from headrace.engine.job_book import JobBook
 from headrace.engine.journal import JournalHeader, JournalWriter, recover
 from headrace.engine.truth import Truth
+from headrace.loads.jobs import Job, JobState
 from headrace.settlement import rates_of
+from headrace.settlement.jobs import job_rates
 
-__all__ = ["Tick", "run_policy"]
+__all__ = ["MakeDevices", "Tick", "run_policy"]
 
 Tick = Callable[[int, int], None]
 """Called now and then with (cycles done, cycles in all)."""
+
+MakeDevices = Callable[[float, Mapping[int, JobState]], Devices]
+"""Makes the site's devices with this much energy in store, MWh, and these batch jobs under way, by position."""
 
 TICK_EVERY: Final = 288
 """Cycles between two ticks: a day at five minutes."""
@@ -32,12 +38,13 @@ def run_policy(
     inputs: Inputs,
     truth: Truth,
     policy: Policy,
-    devices: Callable[[float], Devices],
+    devices: MakeDevices,
     *,
     journal: Path | None,
     header: JournalHeader,
     resume: bool,
     tick: Tick,
+    jobs: tuple[Job, ...] = (),
 ) -> list[CycleRecord]:
     """Run one policy over the whole period.
 
@@ -48,20 +55,22 @@ def run_policy(
     policy
         Who decides.
     devices
-        Makes the site's devices with this much energy in store, MWh.
+        Makes the site's devices as a run left them.
     journal, header
         Where to write the journal (None keeps none), and what the run is.
     resume
         Go on after the last whole record of a journal that a killed run left.
     tick
         Progress.
+    jobs
+        Every batch job of the run, by release.
 
     Returns
     -------
     list of CycleRecord
         Every cycle, in order, those read back included.
     """
-    state = State(stored_mwh=truth.problem.stored_mwh)
+    state = State(stored_mwh=truth.problem.stored_mwh, jobs=JobBook.of(jobs))
     months = truth.calendar.month_count.tolist()
     records: list[CycleRecord] = []
     recovered = None
@@ -72,7 +81,7 @@ def run_policy(
             record = _decoded(decoder, line, journal, position + 2)
             state.absorb(record, months[position])
             records.append(record)
-    site_devices = devices(state.stored_mwh)
+    site_devices = devices(state.stored_mwh, state.jobs.states)
     writer = None if journal is None else JournalWriter(journal, header, recovered=recovered)
     encode = msgspec.json.Encoder().encode
     try:
@@ -102,7 +111,7 @@ def _cycles(
     model: SiteModel, inputs: Inputs, truth: Truth, policy: Policy, devices: Devices, state: State, *, first: int
 ) -> Iterator[CycleRecord]:
     site = model.site
-    rates = rates_of(site)
+    rates = msgspec.structs.replace(rates_of(site), jobs=job_rates(state.jobs.jobs))
     calendar = truth.calendar
     starts_s = truth.outlook.starts_s.tolist()
     local = list(
@@ -134,6 +143,7 @@ def _cycles(
             memory=state.memory,
             stocks=state.stocks_in(month_count) or no_stocks,
             units=state.units_in(month_count) or no_units,
+            jobs=state.jobs.now(starts_s[t]) if site.job_clusters else None,
         )
         prices = truth.prices(t, first=t - len(state.pending)) if settles[t] else None
         record = step(

@@ -13,13 +13,14 @@ What a division rounds to, and so who gains by less than one unit:
     service credits (each lease, each interval)                  up          the customer
     expected reward and payout (each miner class)                down        the pool
     fair value of satoshis                                       nearest     nobody
-    owners and tenants: see `headrace.settlement.owners`
+    owners and tenants: see `headrace.settlement.owners`; batch jobs: see `headrace.settlement.jobs`
 """
 
 from typing import Final
 
 from headrace.core import SATS_PER_BTC, divide_down, divide_nearest, divide_up
 from headrace.settlement.charges import fixed_micro, transmission_micro
+from headrace.settlement.jobs import settle_jobs
 from headrace.settlement.metering import MeteredInterval, SettlementPrices
 from headrace.settlement.owners import OwnerLine, settle_hosting, settle_shell
 from headrace.settlement.plant import fuel_micro, starts_micro
@@ -76,6 +77,7 @@ def close(
         for rate, meter in zip(rates.shell, meters.shell, strict=True)
     )
     bought = _position(rates, meters, prices, taken_before_wh)
+    jobs, job_penalties = settle_jobs(rates.jobs, meters.jobs)
     return Statement(
         interval_start_s=meters.interval_start_s,
         duration_s=meters.duration_s,
@@ -117,6 +119,8 @@ def close(
         hedge=bought.hedge,
         basis=bought.basis,
         supply_fees=bought.supply_fees,
+        jobs=jobs,
+        job_penalties=-job_penalties,
         fixed_charges=-fixed_micro(prices.charges),
         transmission=-transmission_micro(prices.charges, meters.import_wh),
         position=bought.position,

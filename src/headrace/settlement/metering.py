@@ -5,15 +5,18 @@ hashes) for mining. Rooms before this one decide in floats; from here on nothing
 """
 
 from functools import reduce
+from typing import Self
 
 import msgspec
 
+from headrace.loads.jobs import JobState
 from headrace.settlement.charges import NO_CHARGES, ChargeFacts
+from headrace.settlement.jobs import JobMeter, add_up_jobs
 from headrace.settlement.owners import HostedMeter, ShellMeter
 from headrace.settlement.plant import UnitMeter
 from headrace.settlement.position import PositionFacts
 
-__all__ = ["ControlReading", "MeteredInterval", "SettlementPrices", "add_up"]
+__all__ = ["ControlReading", "JobReading", "MeteredInterval", "SettlementPrices", "add_up"]
 
 
 class MeteredInterval(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -57,6 +60,8 @@ class MeteredInterval(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     """Meters of each powered-shell tenant."""
     units: tuple[UnitMeter, ...] = ()
     """Meters of each unit of the plant."""
+    jobs: tuple[JobMeter, ...] = ()
+    """Meters of each batch job that has started."""
 
 
 class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +83,30 @@ class SettlementPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Price of each unit's fuel, micro-units per GJ."""
     charges: ChargeFacts = NO_CHARGES
     """Dated charges that the interval bears."""
+
+
+class JobReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """Where a batch job stands at the end of an interval, as its scheduler reports it; see `loads.jobs.JobState`."""
+
+    job: int
+    """Position in the run's list of jobs."""
+    done_mwh: float
+    saved_mwh: float
+    drawn_mwh: float
+    is_running: bool
+    since_s: int
+    cycle_s: float
+    restart_left_s: float
+    restarts: int
+
+    @classmethod
+    def of(cls, job: int, state: JobState) -> Self:
+        """Reading of a state."""
+        return cls(job=job, **msgspec.structs.asdict(state))
+
+    def state(self) -> JobState:
+        """The state it was read from, to the last bit."""
+        return JobState(**{name: getattr(self, name) for name in JobState.__struct_fields__})
 
 
 class ControlReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -105,6 +134,10 @@ class ControlReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True,
     """Output that could be neither used, exported nor turned down."""
     short_s: tuple[int, ...] = ()
     """Seconds of full stop that each allowance of the site was charged with."""
+    jobs_wh: int = 0
+    """Energy of batch jobs at the bus."""
+    jobs: tuple[JobReading, ...] = ()
+    """Where each batch job stands that has started, at the interval's end."""
 
 
 def add_up(parts: list[MeteredInterval]) -> MeteredInterval:
@@ -136,4 +169,5 @@ def add_up(parts: list[MeteredInterval]) -> MeteredInterval:
         hosted=tuple(reduce(HostedMeter.plus, each) for each in zip(*(part.hosted for part in parts), strict=True)),
         units=tuple(reduce(UnitMeter.plus, each) for each in zip(*(part.units for part in parts), strict=True)),
         shell=tuple(reduce(ShellMeter.plus, each) for each in zip(*(part.shell for part in parts), strict=True)),
+        jobs=add_up_jobs(part.jobs for part in parts),
     )

@@ -9,6 +9,7 @@ import msgspec
 from headrace.core import micro
 from headrace.dispatch.site import Site
 from headrace.loads import Firmness, Hosting, PowerPrice, ShellTenant
+from headrace.settlement.jobs import JobRate
 from headrace.settlement.owners import HostingRate, ShellRate
 from headrace.settlement.position import PositionRates, position_rates
 
@@ -52,6 +53,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Cost of a start of each unit, fuel aside."""
     position: PositionRates | None = None
     """Supply contracts; None without any."""
+    jobs: tuple[JobRate, ...] = ()
+    """Worth of each batch job of the run, in the order of its list."""
 
 
 def rates_of(site: Site) -> Rates:

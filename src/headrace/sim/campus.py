@@ -5,10 +5,12 @@ Devices here are ideal: they follow within the interval and never fail. Power is
 
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from headrace.control.govern import Bus, Flows, govern
+from headrace.control.jobs import govern_with_jobs
 from headrace.control.setpoints import Setpoints
 from headrace.dispatch.assemble import REQUEST_MW_PER_WH
 from headrace.dispatch.problem import Problem
@@ -16,6 +18,7 @@ from headrace.dispatch.service_terms import in_service
 from headrace.dispatch.uses import SiteModel, UseKind
 from headrace.loads import Firmness
 from headrace.settlement.metering import ControlReading, MeteredInterval
+from headrace.sim.job_cluster import JobClusters
 from headrace.sim.owner_meters import OwnerMeters
 from headrace.sim.plant_meters import PlantDevices
 
@@ -52,6 +55,8 @@ class Campus:
         Start of the period, epoch seconds.
     shell_mw
         Power each powered-shell tenant asks for, shape (S, T); None without tenants.
+    jobs
+        Clusters of batch jobs; None without any.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Campus:
         months: NDArray[np.int64],
         start_s: int,
         shell_mw: NDArray[np.float64] | None = None,
+        jobs: JobClusters | None = None,
     ) -> None:
         self.stored_mwh = truth.stored_mwh
         self._model = model
@@ -86,6 +92,7 @@ class Campus:
         self._is_let = [in_service(lease, starts_s) for lease in model.site.leases]
         self._owners = OwnerMeters(model)
         self._plant = PlantDevices(model, truth)
+        self._jobs = jobs
         self._months = months
         self._firm_it_mw: float = sum(model.firm_it_mw.tolist())
 
@@ -103,9 +110,32 @@ class Campus:
             source_cost_ccy_per_mwh=tuple(self._source_cost[t].tolist()),
             **self._battery_room(),
         )
+        if self._jobs is not None:
+            return self._apply_with_jobs(self._jobs, t, at_s, setpoints, bus)
         flows = govern(setpoints, bus)
         self._move_battery(flows)
         return self._read(t, at_s, setpoints, bus, flows)
+
+    def _apply_with_jobs(
+        self, clusters: JobClusters, t: int, at_s: int, setpoints: Setpoints, bus: Bus
+    ) -> ControlReading:
+        """The same with batch jobs on the bus; what they draw is not part of the firm load that is metered."""
+        loads, idle_mw = clusters.loads(t, at_s, setpoints.jobs)
+        bus = msgspec.structs.replace(bus, firm_mw=bus.firm_mw + idle_mw)
+        flows, bus, stopped = govern_with_jobs(setpoints, bus, loads)
+        self._move_battery(flows)
+        jobs_mw = idle_mw + sum(load.stand_mw if load.job in stopped else load.run_mw for load in loads)
+        readings, meters = clusters.follow(at_s, stopped)
+        reading = self._read(t, at_s, setpoints, bus, flows)
+        jobs_wh = self._wh(jobs_mw)
+        it_wh = reading.meters.it_wh + sum(meter.it_wh for meter in meters)
+        return msgspec.structs.replace(
+            reading,
+            meters=msgspec.structs.replace(reading.meters, it_wh=it_wh, jobs=meters),
+            firm_wh=reading.firm_wh - jobs_wh,
+            jobs_wh=jobs_wh,
+            jobs=readings,
+        )
 
     def _battery_room(self) -> dict[str, float]:
         """What the battery could draw and feed over the interval, by name in `Bus`."""

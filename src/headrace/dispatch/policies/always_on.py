@@ -5,6 +5,7 @@ import numpy as np
 from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.commitment import by_hand as units_by_hand
 from headrace.dispatch.outlook import expected
+from headrace.dispatch.policies.jobs import jobs_by_hand
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.problem import Problem
 from headrace.dispatch.reserve import under_reserve
@@ -35,6 +36,7 @@ class AlwaysOn:
             ask_ccy_per_mwh=None,
             problem_id=problem_id(problem),
             unit_is_on=problem.units_at(0),
+            jobs=jobs_by_hand(model, sight, problem, for_price=False),
         )
 
 

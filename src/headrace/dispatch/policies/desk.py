@@ -15,6 +15,7 @@ from headrace.dispatch.outlook import expected
 from headrace.dispatch.peak_terms import desk_avoids
 from headrace.dispatch.plan import Plan
 from headrace.dispatch.policies.always_on import market_price, present
+from headrace.dispatch.policies.jobs import jobs_by_hand
 from headrace.dispatch.policies.proposal import Memory, Proposal, Sight
 from headrace.dispatch.problem import Problem
 from headrace.dispatch.solve import solve
@@ -34,9 +35,11 @@ class Desk:
         problem = by_hand(model, present(model, sight), sight.inputs, sight.now_s, for_price=True)
         memory = self._switch(model, sight, problem, self._day_plan(model, sight))
         charge_mw, discharge_mw = _follow(model, sight, memory)
+        jobs = jobs_by_hand(model, sight, problem, for_price=True)
         import_limit_mw = site.connection.import_max_mw
         if site.tariff.peak_charge_ccy_per_mw_month > 0.0:
-            import_limit_mw = min(import_limit_mw, max(sight.peak_mw, _load_mw(problem)))
+            load_mw = _load_mw(problem) + sum(order.power_mw for order in jobs)
+            import_limit_mw = min(import_limit_mw, max(sight.peak_mw, load_mw))
         return Proposal(
             use_limit_mw=tuple(
                 None if on or (stays > 0.0 and most <= 0.0) else stays
@@ -56,6 +59,7 @@ class Desk:
             problem_id=problem_id(problem),
             memory=None if memory is sight.memory else memory,
             unit_is_on=problem.units_at(0),
+            jobs=jobs,
         )
 
     def _switch(self, model: SiteModel, sight: Sight, problem: Problem, memory: Memory) -> Memory:

@@ -9,6 +9,7 @@ from headrace.dispatch.asked import Asked
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import Outlook
 from headrace.dispatch.plan import Infeasible
+from headrace.dispatch.policies.job_orders import JobOrder, JobsAhead, JobsNow
 from headrace.dispatch.reserve import ReserveBook
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.plant import UnitState
@@ -29,6 +30,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Planned stored energy at the end of each control step from `path_start_s`, MWh."""
     reserve: ReserveBook = ReserveBook()
     """Reserve offered and sold."""
+    jobs: JobsAhead = JobsAhead()
+    """The plan of batch jobs in force."""
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
@@ -58,6 +61,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """What is used of each allowance of the site."""
     units: tuple[UnitState, ...] = ()
     """What each unit of the plant is doing."""
+    jobs: JobsNow | None = None
+    """Batch jobs submitted by now; None at a site that runs none."""
 
 
 def asked_by(sight: Sight, outlook: Outlook, *, by_hand: bool = False) -> Asked:
@@ -103,6 +108,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     """What to keep from now on; None keeps what there was."""
     unit_is_on: tuple[bool, ...] = ()
     """Which units of the plant are to burn fuel; empty for none."""
+    jobs: tuple[JobOrder, ...] = ()
+    """Batch jobs that are to run."""
 
 
 class Policy(Protocol):

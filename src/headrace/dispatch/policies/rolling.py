@@ -8,8 +8,9 @@ import numpy as np
 
 from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.commitment import commit, has_units
-from headrace.dispatch.outlook import expected
+from headrace.dispatch.outlook import Outlook, expected
 from headrace.dispatch.plan import Infeasible, Plan
+from headrace.dispatch.policies.jobs import beat_s, is_beat, orders_in_force, plan_jobs, with_draw
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
 from headrace.dispatch.price_change import PriceChange
 from headrace.dispatch.problem import Peak, Problem
@@ -42,15 +43,15 @@ class Rolling:
     def __init__(self) -> None:
         self.price_change = PriceChange()
 
-    def plan(self, model: SiteModel, sight: Sight) -> tuple[Problem, Plan | Infeasible]:
-        """Solve the window that starts now.
+    def window(self, model: SiteModel, sight: Sight, step_s: int) -> tuple[Problem, Outlook]:
+        """Lay out the window that starts now, in fine steps of `step_s`, and what is expected in it.
 
         The energy left at its end is worth what exporting it at the window's mean price would bring. A new monthly
         peak costs its share: the window's part of what is left of the month.
         """
         site = model.site
         starts_s, step_h = window_grid(
-            now_s=sight.now_s, step_s=site.control_step_s, fine_s=FINE_S, horizon_s=HORIZON_S, end_s=sight.end_s
+            now_s=sight.now_s, step_s=step_s, fine_s=FINE_S, horizon_s=HORIZON_S, end_s=sight.end_s
         )
         change = self.price_change.expected_ccy_per_mwh(sight.inputs, sight.now_s)
         outlook = expected(model, sight.inputs, sight.now_s, starts_s, step_h, price_change_ccy_per_mwh=change)
@@ -66,6 +67,11 @@ class Rolling:
         problem = under_reserve(problem, site, sight.memory.reserve, sight.now_s)
         if has_units(model):
             problem = commit(model, problem, asked_by(sight, outlook))
+        return problem, outlook
+
+    def plan(self, model: SiteModel, sight: Sight) -> tuple[Problem, Plan | Infeasible]:
+        """Solve the window that starts now, without batch jobs."""
+        problem, _ = self.window(model, sight, model.site.control_step_s)
         plan = solve(problem, explain=False)
         if isinstance(plan, Infeasible):
             return problem, plan_towards_shortage(problem, plan)
@@ -73,8 +79,35 @@ class Rolling:
 
     def propose(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
         """Ask for the first step of the window's optimum."""
+        if sight.jobs is not None:
+            return self._propose_with_jobs(model, sight)
         problem, plan = self.plan(model, sight)
         return plan if isinstance(plan, Infeasible) else first_step(model, problem, plan, 0, problem_id(problem))
+
+    def _propose_with_jobs(self, model: SiteModel, sight: Sight) -> Proposal | Infeasible:
+        """Decide the jobs if it is time to, then the rest of the site around them.
+
+        Where the site cannot serve what runs, the orders stand: its fast loop stops the jobs that bid least, and no
+        more of them than it must.
+        """
+        memory = sight.memory
+        if is_beat(model, sight):
+            memory = plan_jobs(model, sight, *self.window(model, sight, beat_s(model.site.control_step_s)))
+        orders = orders_in_force(sight, memory.jobs)
+        problem, outlook = self.window(model, sight, model.site.control_step_s)
+        beside = with_draw(model, sight, problem, outlook, orders, memory.jobs)
+        plan = solve(beside, explain=False)
+        if isinstance(plan, Infeasible):
+            beside, plan = problem, solve(problem, explain=False)
+        if isinstance(plan, Infeasible):
+            plan = plan_towards_shortage(problem, plan)
+        if isinstance(plan, Infeasible):
+            return plan
+        return msgspec.structs.replace(
+            first_step(model, beside, plan, 0, problem_id(beside)),
+            jobs=orders,
+            memory=None if memory is sight.memory else memory,
+        )
 
 
 def first_step(model: SiteModel, problem: Problem, plan: Plan, step: int, question: str) -> Proposal:

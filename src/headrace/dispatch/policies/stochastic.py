@@ -116,6 +116,8 @@ def why_rolling(site: Site) -> str:
         return "its water values do not know the monthly peak charge"
     if site.plant is not None and site.plant.units:
         return "its water values do not know units that are started and stopped"
+    if site.job_clusters:
+        return "its water values do not know batch jobs"
     return ""
 
 
