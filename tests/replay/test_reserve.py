@@ -93,3 +93,19 @@ def test_hours_without_a_price_are_said_and_not_sold():
     result = run(bench_site(), days((2024, 3, 12), (2024, 3, 14)), ("rolling",), data=DATA)
     assert result.run("rolling").lines_ccy["reserve"] == 0.0
     assert any("no price in 48 hours" in note for note in result.notes)
+
+
+@pytest.mark.inv("R2")
+def test_a_replay_that_sells_reserve_resumes_to_the_same_bytes(tmp_path):
+    loaded = bench_site()
+    reserves = [msgspec.structs.replace(each, calls=f"simulated calls {each.name}") for each in loaded.site.reserves]
+    loaded = msgspec.structs.replace(loaded, site=msgspec.structs.replace(loaded.site, reserves=tuple(reserves)))
+    window = days((2024, 8, 19), (2024, 8, 21))
+    journal = tmp_path / "rolling.jsonl"
+    run(loaded, window, ("rolling",), tmp_path, data=DATA)
+    whole = journal.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for kept in (130, 400, 500):
+        journal.write_bytes(b"".join(lines[:kept]))
+        run(loaded, window, ("rolling",), tmp_path, resume=True, data=DATA)
+        assert journal.read_bytes() == whole

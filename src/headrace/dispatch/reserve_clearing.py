@@ -29,19 +29,22 @@ def answered(model: SiteModel, sight: Sight, book: ReserveBook) -> ReserveBook:
         return book
     cleared: list[Award] = []
     for _, hour in groupby(sorted(book.offers, key=lambda offer: offer.start_s), key=lambda offer: offer.start_s):
-        paid = []
+        taken: list[Offer] = []
+        price: list[float] = []
         for offer in hour:
             until_s, series = prices[offer.reserve]
-            price = series.at(offer.start_s) if offer.start_s < until_s else float("nan")
-            if price >= offer.price_ccy_per_mw_h:
-                paid.append((offer, price))
-        cleared += clear(model, paid)
+            at_ccy = series.at(offer.start_s) if offer.start_s < until_s else float("nan")
+            if at_ccy >= offer.price_ccy_per_mw_h:
+                taken.append(offer)
+                price.append(at_ccy)
+        cleared += clear(model, taken, price)
     running = [award for award in book.awards if award.start_s + 3600 > sight.now_s]
     return msgspec.structs.replace(book, offers=(), awards=(*running, *cleared))
 
 
-def clear(model: SiteModel, paid: list[tuple[Offer, float]]) -> list[Award]:
+def clear(model: SiteModel, offers: list[Offer], price_ccy_per_mw_h: list[float]) -> list[Award]:
     """Clear one hour's offers, each with a published price that covers it."""
+    paid = list(zip(offers, price_ccy_per_mw_h, strict=True))
     site = model.site
     left_mw = {offer.carrier: 0.0 for offer, _ in paid}
     for offer, _ in paid:

@@ -21,6 +21,10 @@ def offer(carrier, mw, price, *, reserve=0, start_s=DAY_END_S):
     return Offer(start_s=start_s, reserve=reserve, carrier=carrier, mw=mw, price_ccy_per_mw_h=price)
 
 
+def cleared(model, paid):
+    return clear(model, [each for each, _ in paid], [price for _, price in paid])
+
+
 def test_a_block_that_pays_at_every_price_seen_offers_what_calls_may_cost_it():
     site = reserve_site(make_reserve(has_battery=False, loads=("s21",)))
     model = model_of(site)
@@ -69,13 +73,13 @@ def test_a_planted_future_moves_no_offer():
 def test_a_megawatt_goes_to_the_product_that_pays_most_and_only_once():
     model = model_of(reserve_site(make_reserve(), make_reserve("ERCOT ECRS")))
     paid = [(offer(2, 11.0, 1.0), 5.0), (offer(2, 11.0, 2.0, reserve=1), 9.0), (offer(0, 9.9, 4.0), 5.0)]
-    awards = clear(model, paid)
+    awards = cleared(model, paid)
     assert [(a.reserve, a.carrier, a.mw) for a in awards] == [(1, 2, 11.0), (0, 0, 9.9)]
 
 
 def test_the_qualified_quantity_goes_to_the_cheapest_carrier_first():
     model = model_of(reserve_site(make_reserve(qualified_mw=12.0)))
-    awards = clear(model, [(offer(0, 9.9, 4.0), 5.0), (offer(2, 11.0, 1.0), 5.0)])
+    awards = cleared(model, [(offer(0, 9.9, 4.0), 5.0), (offer(2, 11.0, 1.0), 5.0)])
     assert [(a.carrier, a.mw) for a in awards] == [(2, 11.0), (0, pytest.approx(1.0))]
 
 
@@ -85,7 +89,7 @@ def test_the_battery_never_holds_more_than_its_energy_sustains():
     four_hours, two_hours = (each.products[0] for each in site.reserves)
     assert battery_most_mw(model, four_hours) == pytest.approx(20.0 * 0.92 / 4)
     assert battery_most_mw(model, two_hours) == pytest.approx(20.0 * 0.92 / 2)
-    awards = clear(model, [(offer(BATTERY, 4.6, 0.0), 9.0), (offer(BATTERY, 9.2, 0.0, reserve=1), 5.0)])
+    awards = cleared(model, [(offer(BATTERY, 4.6, 0.0), 9.0), (offer(BATTERY, 9.2, 0.0, reserve=1), 5.0)])
     energy_mwh = sum(a.mw * site.reserves[a.reserve].products[0].duration_h / 0.92 for a in awards)
     assert energy_mwh <= 20.0 + 1e-9
 
@@ -96,13 +100,13 @@ def test_products_that_may_not_be_stacked_are_not_sold_side_by_side():
         alone, products=tuple(msgspec.structs.replace(p, stacks_with=()) for p in alone.products)
     )
     model = model_of(reserve_site(make_reserve(), alone))
-    awards = clear(model, [(offer(2, 11.0, 1.0), 9.0), (offer(0, 9.9, 1.0, reserve=1), 5.0)])
+    awards = cleared(model, [(offer(2, 11.0, 1.0), 9.0), (offer(0, 9.9, 1.0, reserve=1), 5.0)])
     assert {a.reserve for a in awards} == {0}
 
 
 def test_an_award_below_the_least_quantity_lapses():
     model = model_of(reserve_site(make_reserve(qualified_mw=0.05)))
-    assert clear(model, [(offer(2, 11.0, 1.0), 9.0)]) == []
+    assert cleared(model, [(offer(2, 11.0, 1.0), 9.0)]) == []
 
 
 def test_only_load_that_surely_fits_under_the_connection_is_sold():
@@ -110,7 +114,7 @@ def test_only_load_that_surely_fits_under_the_connection_is_sold():
     tight = msgspec.structs.replace(site, connection=msgspec.structs.replace(site.connection, import_max_mw=20.0))
     # Firm 10, idle 1 + 1.5, inference 3.5, all at PUE 1.1: 17.6 of the 20 MW.
     assert load_most_mw(model_of(tight)) == pytest.approx(20.0 - 17.6)
-    awards = clear(model_of(tight), [(offer(2, 11.0, 0.0), 5.0)])
+    awards = cleared(model_of(tight), [(offer(2, 11.0, 0.0), 5.0)])
     assert awards[0].mw == pytest.approx(2.4)
 
 

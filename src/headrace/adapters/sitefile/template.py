@@ -98,7 +98,7 @@ credit_usd_per_gpu_h = 0.40
 
 # [[generator]]                         # behind the meter
 # name = "solar field"
-# kind = "solar"                        # wind, solar, nuclear or other
+# kind = "solar"                        # wind, solar, nuclear, gas, diesel or other; fuel: see docs/plant.md
 # capacity_mw = 3.0
 # marginal_cost_usd_per_mwh = 0.0
 # must_run_ratio = 0.0                  # share of the available output that cannot be turned down
@@ -152,6 +152,17 @@ credit_usd_per_gpu_h = 0.40
 # load = "batch tenant"
 # monthly_h = 20.0
 # longest_h = 4.0
+
+# [[reserve]]                           # capacity sold to the grid's operator, held whatever the price
+# name = "RRS"
+# product = "ERCOT RRS"                 # a dated product of the catalogue
+# loads = ["S21 hall", "batch tenant"]  # miners, and leases whose contract allows a call
+# battery = true
+# qualified_mw = 2.0
+# response_s = 60.0                     # of the slowest of them
+# price = "rrs"                         # a role in [feeds], per MW and hour
+# desk_mw = 1.0                         # what the desk sells in its hours, at any price
+# desk_hours_local = [0, 1, 2, 3, 4, 5]
 
 [desk]                                  # the baseline: how a good operator runs this site by hand
 hold_min = 30.0                         # least time a load stays off, or on
