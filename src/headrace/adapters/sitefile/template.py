@@ -42,6 +42,16 @@ import_adder_usd_per_mwh = 4.0          # wires, losses, supplier's margin
 export_deduction_usd_per_mwh = 2.0
 peak_charge_usd_per_mw_month = 0.0      # on the highest import of each calendar month
 
+# [[charge]]                            # dated parts of the tariff; versions share a name, without gap or overlap
+# kind = "four-peaks"                   # or energy, losses, uplift, fixed, five-peaks
+# name = "transmission"
+# start = 2024-01-01
+# end = 2025-01-01
+# source = "assumed"                    # tariff page or order
+# cash = "next-year"                    # same-month, next-month or next-year
+# peak_usd_per_mw_year = 65000.0        # on the mean import over the system's peaks of June to September
+# load = "system_load"                  # a role in [feeds]; or peaks = [2024-06-28T20:00:00Z, ...]
+
 [battery]                               # leave the table out if there is none
 charge_max_mw = 2.0
 discharge_max_mw = 2.0
@@ -183,5 +193,6 @@ bitcoin_price = "sample.bitcoin.price"
 difficulty = "sample.bitcoin.difficulty"
 block_reward = "sample.bitcoin.block_reward"
 # chat_demand = "sample.llm.m_large"
+# rrs = "ercot.reserve.rrs"
 # solar_output = { files = ["my/solar.csv"], columns = ["output_mw"], scale = 0.333, unit = "ratio", step_min = 15 }
 """
