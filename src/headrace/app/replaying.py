@@ -14,6 +14,7 @@ import numpy as np
 from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.sitefile import LoadedSite
 from headrace.app.folders import file_stem
+from headrace.app.batch_jobs import hindsight_bound, jobs_of, with_jobs_digest
 from headrace.app.inputs import check_period, read_inputs, read_series
 from headrace.app.reserves import bound_with_reserve, check_reserve_rules, reserve_notes, selling
 from headrace.core import BadInput, ExitCode, HeadraceError, Interval, content_id, iso
@@ -22,6 +23,7 @@ from headrace.dispatch.commitment import commit, has_units
 from headrace.dispatch.inputs import Inputs, in_time
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import AlwaysOn, Bound, Desk, Policy, Proposal, Rolling, Stochastic
+from headrace.dispatch.policies.jobs_bound import as_fluid
 from headrace.dispatch.policies.stochastic import why_rolling
 from headrace.dispatch.price_state import DAYS_MOST, REFIT_S
 from headrace.dispatch.problem import Problem
@@ -83,9 +85,11 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     truth: Truth
     jobs: tuple[Job, ...] = ()
     """Batch jobs submitted and due in the period, by release."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of them."""
 
 
-def prepare(loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant:
+def prepare(loaded: LoadedSite, feed: RecordedFeed, window: Interval, data_dir: Path | None = None) -> Variant:
     """Read everything a replay of `window` rests on.
 
     Raises
@@ -97,7 +101,8 @@ def prepare(loaded: LoadedSite, feed: RecordedFeed, window: Interval) -> Variant
     check_reserve_rules(loaded.site, window)
     inputs = read_inputs(feed, loaded.site, set(loaded.feeds), window)
     model = model_of(loaded.site)
-    return Variant(model=model, inputs=inputs, truth=truth_of(model, inputs, window))
+    jobs, notes = jobs_of(loaded, data_dir, window)
+    return Variant(model=model, inputs=inputs, truth=truth_of(model, inputs, window), jobs=jobs, notes=notes)
 
 
 def replay(
@@ -140,10 +145,10 @@ def replay(
     if window is None:
         raise BadInput(str(loaded.path), "no period given", "Add a [replay] table or give --from and --to")
     feed = RecordedFeed(data_dir, loaded.feeds, loaded.site.time_zone)
-    base = prepare(loaded, feed, window)
-    digest = _digest(base.inputs)
+    base = prepare(loaded, feed, window, data_dir)
+    digest = with_jobs_digest(_digest(base.inputs), base.jobs)
     runs: list[PolicyRun] = []
-    notes = [*_notes(loaded, feed, base), *reserve_notes(loaded.site, base.inputs, window), *loaded.notes]
+    notes = [*_notes(loaded, feed, base), *reserve_notes(loaded.site, base.inputs, window), *base.notes, *loaded.notes]
     if "stochastic" in labels and (why := why_rolling(loaded.site)):
         notes.append(f"Policy stochastic equals rolling here: {why}.")
     for label in labels:
@@ -154,7 +159,7 @@ def replay(
         if isinstance(policy, Infeasible):
             notes.insert(0, _no_bound(policy, variant))
             continue
-        seen = digest if variant.inputs is base.inputs else _digest(variant.inputs)
+        seen = digest if variant.inputs is base.inputs else with_jobs_digest(_digest(variant.inputs), base.jobs)
         header = _header(loaded, label, window, seen)
         records = run_policy(
             variant.model,
@@ -215,12 +220,14 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
     match label:
         case "stochastic" | "rolling" if label == "stochastic" or base.model.site.reserves:
             return msgspec.structs.replace(base, inputs=with_price_history(base.inputs, feed, window))
+        case "bound" if base.jobs:
+            return msgspec.structs.replace(base, jobs=as_fluid(base.jobs))
         case "rolling, price known":
             inputs = msgspec.structs.replace(base.inputs, real_time=in_time(base.inputs.real_time))
             return msgspec.structs.replace(base, inputs=inputs)
         case "rolling, no battery" if base.model.site.battery is not None:
             model = model_of(msgspec.structs.replace(base.model.site, battery=None))
-            return Variant(model=model, inputs=base.inputs, truth=truth_of(model, base.inputs, window))
+            return msgspec.structs.replace(base, model=model, truth=truth_of(model, base.inputs, window))
         case "rolling, hub price" if "hub_real_time" in loaded.feeds:
             start = window.start_s - base.inputs.real_time.start_s
             wide = Interval.from_epoch(window.start_s - start, window.end_s)
@@ -230,7 +237,7 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
             inputs = msgspec.structs.replace(
                 base.inputs, real_time=read_series(feed, "hub_real_time", wide), day_ahead=ahead
             )
-            return Variant(model=base.model, inputs=inputs, truth=truth_of(base.model, inputs, window))
+            return msgspec.structs.replace(base, inputs=inputs, truth=truth_of(base.model, inputs, window))
         case "rolling, no battery" | "rolling, hub price":
             return None
         case _:
@@ -257,6 +264,8 @@ def _policy(label: str, variant: Variant) -> Policy | Infeasible:
             return selling(Stochastic(), variant.model.site)
         case "bound" if variant.model.site.reserves:
             return bound_with_reserve(variant.model, variant.inputs, variant.truth)
+        case "bound" if variant.jobs:
+            return hindsight_bound(variant.model, variant.truth, _committed(variant), variant.jobs)
         case "bound":
             problem = _committed(variant)
             plan = solve(problem)

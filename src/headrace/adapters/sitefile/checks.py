@@ -11,6 +11,7 @@ from headrace.adapters.sitefile.asics import asic_models
 from headrace.adapters.sitefile.contracts import contract_findings
 from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
+from headrace.adapters.sitefile.jobs import job_findings
 from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.owners import owner_findings
 from headrace.adapters.sitefile.period import window_of
@@ -76,6 +77,7 @@ def _named(file: SiteFile) -> list[tuple[KeyPath, str]]:
     names: list[tuple[KeyPath, str]] = [(("miner", i, "name"), each.name) for i, each in enumerate(file.miner)]
     names += [(("inference", i, "name"), each.name) for i, each in enumerate(file.inference)]
     names += [(("generator", i, "name"), each.name) for i, each in enumerate(file.generator)]
+    names += [(("job_cluster", i, "name"), each.name) for i, each in enumerate(file.job_cluster)]
     names += [(("contract", i, "name"), each.name) for i, each in enumerate(file.contract)]
     names += [(("ppa", i, "name"), each.name) for i, each in enumerate(file.ppa)]
     names += [(("hosting", i, "name"), each.name) for i, each in enumerate(file.hosting)]
@@ -215,6 +217,7 @@ _CHECKS: Final = (
     contract_findings,
     reserve_findings,
     plant_findings,
+    job_findings,
     feed_findings,
     _firm_load,
 )

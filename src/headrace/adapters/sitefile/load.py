@@ -10,6 +10,7 @@ import msgspec
 from pydantic import ValidationError
 
 from headrace.adapters.feeds.declaration import FeedDeclaration
+from headrace.adapters.jobs.declaration import JobList
 from headrace.adapters.sitefile.build import build, notes
 from headrace.adapters.sitefile.checks import findings
 from headrace.adapters.sitefile.currency import (
@@ -21,6 +22,7 @@ from headrace.adapters.sitefile.currency import (
 )
 from headrace.adapters.sitefile.errors import Problem, SiteFileError
 from headrace.adapters.sitefile.explain import Place, problems_of
+from headrace.adapters.sitefile.jobs import build_job_lists
 from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.period import window_of
 from headrace.adapters.sitefile.schema import SiteFile
@@ -48,6 +50,8 @@ class LoadedSite(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Content id of what was read: the same for two files that differ in comments and layout only."""
     notes: tuple[str, ...]
     """What the loader did that a reader of the results should know."""
+    job_lists: tuple[JobList, ...] = ()
+    """Batch jobs submitted to the site's clusters."""
 
 
 def load_site(path: Path) -> LoadedSite:
@@ -95,6 +99,7 @@ def parse_site(text: str, path: Path) -> LoadedSite:
         path=path,
         digest=_digest(site, file, window),
         notes=notes(file),
+        job_lists=build_job_lists(file),
     )
 
 
@@ -140,4 +145,5 @@ def _digest(site: Site, file: SiteFile, window: Interval | None) -> str:
         msgspec.json.encode(site, order="sorted"),
         msgspec.json.encode(feeds, order="sorted"),
         msgspec.json.encode(window, order="sorted"),
+        *(msgspec.json.encode(each, order="sorted") for each in build_job_lists(file)),
     )

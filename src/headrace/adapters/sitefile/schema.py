@@ -15,6 +15,7 @@ from headrace.adapters.sitefile.schema_energy import (
     PpaSection,
     TariffSection,
 )
+from headrace.adapters.sitefile.schema_jobs import JobClusterSection, JobListSection
 from headrace.adapters.sitefile.schema_loads import (
     ClusterSection,
     CoolingSection,
@@ -154,6 +155,10 @@ class SiteFile(Section):
     """How much of a curtailable lease may be taken away."""
     reserve: tuple[ReserveSection, ...] = ()
     """Reserves the site sells."""
+    job_cluster: tuple[JobClusterSection, ...] = ()
+    """Clusters that run batch jobs."""
+    job_list: tuple[JobListSection, ...] = ()
+    """Batch jobs submitted to them."""
     desk: DeskSection = DeskSection()
     """The desk that is the baseline."""
     fx: FxSection | None = None
