@@ -107,7 +107,7 @@ class PeakForecast:
         felt_c = np.maximum(np.where(np.isnan(days.most_c), normal_c, days.most_c), COOLING_FROM_C)
         seen_c = felt_c if is_weather_known else np.maximum(normal_c, COOLING_FROM_C)
         self._shape_log = LOG_PER_C * seen_c - weekend_log
-        self._level_log = _trailing_median(days.most_log - LOG_PER_C * felt_c + weekend_log)
+        self._level_log = _trailing_median(days.most_log_mw - LOG_PER_C * felt_c + weekend_log)
         self._spreads: dict[int, _Spread] = {}
         self._lasts: dict[tuple[int, int], Floats] = {}
         self._ahead: tuple[int, Floats] = (-1, np.zeros(0))
@@ -139,7 +139,7 @@ class PeakForecast:
         before_log = self._highest(today, int(self.days.first_hour[today]))
         if not len(before_log):
             return True
-        lately_log = self.days.hour_log[self.days.first_hour[max(today - 1, 0)] : known].max()
+        lately_log = self.days.hour_log_mw[self.days.first_hour[max(today - 1, 0)] : known].max()
         return bool(lately_log >= before_log[-1] + np.log(near_ratio))
 
     def _look_ahead(self, known: int) -> Floats:
@@ -150,11 +150,11 @@ class PeakForecast:
             return np.zeros(0)
         left = int(days.first_hour[today + 1]) - known
         course_log = self._courses(known, left)
-        past_log = float(days.hour_log[days.first_hour[today] : known].max(initial=-np.inf))
+        past_log = float(days.hour_log_mw[days.first_hour[today] : known].max(initial=-np.inf))
         most_log = np.maximum(course_log.max(axis=1), past_log)
         spread = self._spread(days.dates[today].year)
         z = spread.z_of(most_log - self._mean_log(today, today))
-        z_before = spread.z_of(days.most_log[today - 1] - self._mean_log(today - 1, today))
+        z_before = spread.z_of(days.most_log_mw[today - 1] - self._mean_log(today - 1, today))
         weight = _likely((z - spread.rho_ratio * z_before) / np.sqrt(1.0 - spread.rho_ratio**2))
         chance = np.zeros(int(days.first_hour[today + 2]) - known)
         highest_log = self._highest(today, known)
@@ -179,12 +179,12 @@ class PeakForecast:
         most_log = self._mean_log(today + 1, today) + spread.e_of(GRID)
         passes = self._passes(today + 1, today, most_log, GRID, highest_log, BLUR_LOG)
         hours = np.arange(days.first_hour[today + 1], days.first_hour[today + 2])
-        course_log = days.hour_log[hours[None, :] - 24 * np.arange(2, TRAILING_DAYS + 2)[:, None]]
+        course_log = days.hour_log_mw[hours[None, :] - 24 * np.arange(2, TRAILING_DAYS + 2)[:, None]]
         return np.asarray(float(weight @ passes) * _share(course_log, course_log.max(axis=1)).mean(axis=0))
 
     def _courses(self, known: int, left: int) -> Floats:
         """Log load of the hours left of today in each course, shape (C, hours)."""
-        log = self.days.hour_log
+        log = self.days.hour_log_mw
         back = 24 * np.arange(1, TRAILING_DAYS + 1)[:, None]
         return np.asarray(log[known - 1] + log[np.arange(known, known + left) - back] - log[known - 1 - back])
 
@@ -197,8 +197,8 @@ class PeakForecast:
         first = today
         while first > 0 and self.period[first - 1] == self.period[today]:
             first -= 1
-        so_far = self.days.hour_log[self.days.first_hour[today] : known]
-        return _top(np.append(self.days.most_log[first:today], so_far.max(initial=-np.inf)), self.calendar.count)
+        so_far = self.days.hour_log_mw[self.days.first_hour[today] : known]
+        return _top(np.append(self.days.most_log_mw[first:today], so_far.max(initial=-np.inf)), self.calendar.count)
 
     def _passes(
         self, day: int, today: int, most_log: Floats, z: Floats, highest_log: Floats, blur_log: float
@@ -231,7 +231,7 @@ class PeakForecast:
         """Scatter from the priors and from the periods of calendar years before `year`."""
         if year not in self._spreads:
             days = self.days
-            e_log = days.most_log - self._level_log - self._shape_log
+            e_log = days.most_log_mw - self._level_log - self._shape_log
             is_before = np.array([day.year < year for day in days.dates])
             use = (self.period >= 0) & is_before & np.isfinite(e_log)
             up_log = _scale(PRIOR_UP_LOG, e_log[use & (e_log > 0.0)])

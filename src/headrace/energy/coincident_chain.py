@@ -21,9 +21,9 @@ EDGES: Floats = np.concatenate(([-12.0], 0.5 * (GRID[1:] + GRID[:-1]), [12.0]))
 _ERF = np.vectorize(erf, otypes=[float])
 
 
-def normal_below(x: Floats) -> Floats:
-    """Standard normal distribution function."""
-    return np.asarray(0.5 * (1.0 + _ERF(np.asarray(x) / np.sqrt(2.0))), float)
+def normal_below(z_ratio: Floats) -> Floats:
+    """Standard normal distribution function of so many standard deviations."""
+    return np.asarray(0.5 * (1.0 + _ERF(np.asarray(z_ratio) / np.sqrt(2.0))), float)
 
 
 def transition(rho_ratio: float) -> Floats:
@@ -32,14 +32,14 @@ def transition(rho_ratio: float) -> Floats:
     return np.diff(normal_below((EDGES[None, :] - rho_ratio * GRID[:, None]) / spread), axis=1)
 
 
-def survival(chain: Floats, threshold: Floats, count: int) -> Floats:
+def survival(chain_ratio: Floats, threshold_ratio: Floats, count: int) -> Floats:
     """Chance that at most c of the coming days pass, by the cell of today.
 
     Parameters
     ----------
-    chain
+    chain_ratio
         Chance of each cell the day after each cell, shape (Z, Z).
-    threshold
+    threshold_ratio
         z that each coming day would have to pass the load of each of today's cells, shape (days, Z).
     count
         How many values of c to work out: 0 to `count` − 1.
@@ -51,9 +51,9 @@ def survival(chain: Floats, threshold: Floats, count: int) -> Floats:
     """
     low, width = EDGES[:-1, None], np.diff(EDGES)[:, None]
     left = np.ones((count, len(GRID), len(GRID)))
-    for row in threshold[::-1]:
+    for row in threshold_ratio[::-1]:
         below = np.clip((row[None, :] - low) / width, 0.0, 1.0)
         ahead = below * left
         ahead[1:] += (1.0 - below) * left[:-1]
-        left = chain @ ahead
+        left = chain_ratio @ ahead
     return np.ascontiguousarray(np.einsum("czz->cz", left))

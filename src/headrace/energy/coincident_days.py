@@ -29,7 +29,7 @@ class LoadDays(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     start_s: int
     """Start of the first hour, epoch seconds."""
-    hour_log: Floats
+    hour_log_mw: Floats
     """Log of the hourly mean load, shape (H,)."""
     known_s: Ints
     """When each hour was known, epoch seconds, shape (H,)."""
@@ -39,7 +39,7 @@ class LoadDays(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Local date of each day, D of them; the last days have no hours yet."""
     first_hour: Ints
     """Position of each day's first hour, and of the hour after the last day's end, shape (D + 1,)."""
-    most_log: Floats
+    most_log_mw: Floats
     """Log of each day's highest hour, shape (D,); NaN for a day without hours."""
     most_c: Floats
     """Highest temperature of each day, C, by what was known at its end, shape (D,); NaN where there is none."""
@@ -69,24 +69,24 @@ def fold(load: Series, temperature: Series | None, time_zone: str) -> LoadDays:
     first = int(np.argmax(present))
     filled = np.maximum.accumulate(np.where(present, np.arange(hours), first))
     start_s = load.start_s + skip * load.step_s
-    hour_log = np.log(values[np.maximum(filled, first)])
+    hour_log_mw = np.log(values[np.maximum(filled, first)])
     zone = ZoneInfo(time_zone)
     begin = from_epoch_s(start_s).astimezone(zone).date()
     last = from_epoch_s(start_s + hours * 3600 - 1).astimezone(zone).date()
     dates = tuple(begin + timedelta(days=i) for i in range((last - begin).days + 1 + DAYS_BEYOND))
     edges_s = np.array([_midnight_s(day, zone) for day in (*dates, dates[-1] + timedelta(days=1))], np.int64)
     first_hour = np.maximum((edges_s - start_s) // 3600, 0)
-    most_log = np.full(len(dates), np.nan)
+    most_log_mw = np.full(len(dates), np.nan)
     for d in range((last - begin).days + 1):
-        most_log[d] = hour_log[first_hour[d] : first_hour[d + 1]].max()
+        most_log_mw[d] = hour_log_mw[first_hour[d] : first_hour[d + 1]].max()
     return LoadDays(
         start_s=start_s,
-        hour_log=hour_log,
+        hour_log_mw=hour_log_mw,
         known_s=load.known_s[skip + per_hour - 1 : skip + hours * per_hour : per_hour],
         hour_day=np.searchsorted(first_hour, np.arange(hours), side="right") - 1,
         dates=dates,
         first_hour=first_hour,
-        most_log=most_log,
+        most_log_mw=most_log_mw,
         most_c=np.full(len(dates), np.nan) if temperature is None else _most_c(temperature, edges_s),
         is_weekend=np.array([day.weekday() >= 5 for day in dates]),
         day_of_year=np.array([day.timetuple().tm_yday for day in dates], np.int64),

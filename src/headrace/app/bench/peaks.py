@@ -120,7 +120,7 @@ def _months(days: LoadDays) -> list[Month]:
             a = days.dates.index(date(year, month, 1))
             b = days.dates.index(date(year, month + 1, 1))
             hours = np.arange(days.first_hour[a], days.first_hour[b])
-            peak = int(hours[np.argmax(days.hour_log[hours])])
+            peak = int(hours[np.argmax(days.hour_log_mw[hours])])
             found.append(Month(label=f"{year}-{month:02d}", hours=hours, peak=peak))
     return found
 
@@ -128,7 +128,7 @@ def _months(days: LoadDays) -> list[Month]:
 def _chances(forecast: PeakForecast, months: list[Month]) -> Floats:
     """P of each hour as it begins, shape (H,); 0 outside the months."""
     days = forecast.days
-    chance = np.zeros(len(days.hour_log))
+    chance = np.zeros(len(days.hour_log_mw))
     for month in months:
         for hour in month.hours.tolist():
             start_s = days.start_s + 3600 * hour
@@ -138,7 +138,7 @@ def _chances(forecast: PeakForecast, months: list[Month]) -> Floats:
 
 def _margin_usd_per_mwh(feed: RecordedFeed, days: LoadDays, whole: Interval) -> tuple[Floats, Floats]:
     """Margin of a MWh mined in each hour, at the last price published and at the prices settled."""
-    starts_s = days.start_s + 3600 * np.arange(len(days.hour_log), dtype=np.int64)
+    starts_s = days.start_s + 3600 * np.arange(len(days.hour_log_mw), dtype=np.int64)
     price = feed.series("price", whole)
     quarters = np.stack([price.onto(starts_s + 900 * i) for i in range(4)])
     network = {role: feed.series(role, whole) for role in ("bitcoin_price", "difficulty", "block_reward")}
@@ -157,7 +157,7 @@ def _margin_usd_per_mwh(feed: RecordedFeed, days: LoadDays, whole: Interval) -> 
 
 
 def _fixed(days: LoadDays) -> Flags:
-    told = np.zeros(len(days.hour_log), np.bool_)
+    told = np.zeros(len(days.hour_log_mw), np.bool_)
     for hour in FIXED_HOURS:
         told[np.minimum(days.first_hour[:-1] + hour, len(told) - 1)] = True
     return told
@@ -165,9 +165,9 @@ def _fixed(days: LoadDays) -> Flags:
 
 def _near(days: LoadDays, months: list[Month]) -> Flags:
     """The last hour known is within 2 % of the month's highest so far."""
-    told = np.zeros(len(days.hour_log), np.bool_)
+    told = np.zeros(len(days.hour_log_mw), np.bool_)
     for month in months:
-        log = days.hour_log[month.hours]
+        log = days.hour_log_mw[month.hours]
         highest = np.maximum.accumulate(log)
         told[month.hours[1:]] = log[:-1] >= highest[:-1] + np.log(NEAR_RATIO)
     return told
@@ -238,7 +238,7 @@ def _days_known(days: LoadDays, months: list[Month], ahead: int) -> dict[str, An
     false = []
     for month in months:
         first, last = int(days.hour_day[month.hours[0]]), int(days.hour_day[month.hours[-1]])
-        most = days.most_log[first : last + 1]
+        most = days.most_log_mw[first : last + 1]
         given = [k for k in range(len(most)) if most[k] >= most[: k + 1 + ahead].max()]
         false.append(len(given) - 1)
     return {
