@@ -13,8 +13,8 @@ import numpy as np
 
 from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.adapters.sitefile import LoadedSite
-from headrace.app.folders import file_stem
 from headrace.app.batch_jobs import hindsight_bound, jobs_of, with_jobs_digest
+from headrace.app.folders import file_stem
 from headrace.app.inputs import check_period, read_inputs, read_series
 from headrace.app.reserves import bound_with_reserve, check_reserve_rules, reserve_notes, selling
 from headrace.core import BadInput, ExitCode, HeadraceError, Interval, content_id, iso
@@ -175,7 +175,13 @@ def replay(
         )
         runs.append(
             policy_run(
-                variant.model, variant.truth, records, policy=policy.name, label=label, is_headline=label in POLICIES
+                variant.model,
+                variant.truth,
+                records,
+                policy=policy.name,
+                label=label,
+                is_headline=label in POLICIES,
+                jobs=variant.jobs,
             )
         )
         del records  # a year's are hundreds of MB, and the next run makes its own

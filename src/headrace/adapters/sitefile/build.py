@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from headrace.adapters.sitefile.asics import asic_models
 from headrace.adapters.sitefile.contracts import build_contracts, contract_notes
-from headrace.adapters.sitefile.moment import instant
 from headrace.adapters.sitefile.jobs import build_job_clusters
+from headrace.adapters.sitefile.moment import instant
 from headrace.adapters.sitefile.owners import build_owners
 from headrace.adapters.sitefile.plant import build_plant, dispatched_battery, plant_notes
 from headrace.adapters.sitefile.reserves import build_reserves

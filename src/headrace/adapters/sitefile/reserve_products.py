@@ -19,7 +19,7 @@ OFFER_HOUR_LOCAL: Final = 9
 """ERCOT's day-ahead market closes at 10:00 local; offers are made in the hour before."""
 QUANTITY_MIN_MW: Final = 0.1
 PENALTY_RATIO: Final = 1.0
-"""Charge as a multiple of the clearing price: what was not there is paid back (assumption; the operator may do more)."""
+"""Charge as a multiple of the clearing price: what was not there is paid back (assumption; an operator may do more)."""
 
 
 @cache
@@ -51,7 +51,7 @@ def _dated(entry: dict[str, Any], names: tuple[str, ...]) -> tuple[ReserveProduc
             rest_s=entry["rest_min"] * 60,
             penalty_ratio=PENALTY_RATIO,
             stacks_with=tuple(name for name in names if name != entry["name"]),
-            source="reserve_products.toml: NPRR1096, NPRR1282, arXiv 2303.09081; rests, charges, other shares assumed",
+            source="reserve_products.toml, NPRR1096, NPRR1282, arXiv 2303.09081; rests, charges, other shares assumed",
         )
         for rules, (from_s, to_s), duration_h in zip(RULES, spans, entry["duration_h"], strict=True)
     )
