@@ -4,6 +4,7 @@ run.json             the site, the period, notes, sources, digests, and each run
 intervals/*.parquet  a row per control interval, a file per run
 settlements/*.parquet  a row per settlement interval, a file per run
 owners/*.parquet     a row per settlement interval and contract of hosting or powered shell, a file per run
+jobs/*.parquet       a row per batch job, a file per run
 cash.parquet         a row per local day, of a site with contracts or cash terms: the headline policy's cash
 books.sqlite         double entry of the headline policy
 books.beancount      the same books as text
@@ -45,6 +46,7 @@ RESULTS: Final = (
     "settlements",
     "cash.parquet",
     "owners",
+    "jobs",
     "books.sqlite",
     "books.beancount",
     "report.html",
@@ -179,6 +181,7 @@ def read_result(out: Path) -> ReplayResult:
             intervals=frame("intervals", totals.label, INTERVAL_COLUMNS, rows),
             settlements=frame("settlements", totals.label, LINES, None),
             owners=frame("owners", totals.label, (), None) if hosts else pl.DataFrame(),
+            jobs=_read_jobs(out, totals.label) if file.site.job_clusters else pl.DataFrame(),
         )
         for totals in file.runs
     )
@@ -199,6 +202,8 @@ def _write_all(result: ReplayResult, folder: Path) -> None:
             _write_frame(outward_frame(frame, result.site.currency), folder / kind / f"{file_stem(run.label)}.parquet")
         if not run.owners.is_empty():
             _write_frame(run.owners, folder / "owners" / f"{file_stem(run.label)}.parquet")
+        if not run.jobs.is_empty():
+            _write_frame(run.jobs, folder / "jobs" / f"{file_stem(run.label)}.parquet")
     kept = next((run for run in result.runs if run.label == BOOKS_OF), result.runs[0])
     if has_cash_view(result.site):
         cash = cash_frame(result.site, run_cash(result.site, kept))
@@ -245,6 +250,12 @@ def _read_frame(path: Path, currency: Currency, columns: tuple[str, ...], rows: 
         found = f"has no column {absent[0]}" if absent else f"holds {frame.height} intervals, the replay has {rows}"
         raise BadInput(str(path), found, "Run the replay again")
     return frame
+
+
+def _read_jobs(out: Path, label: str) -> pl.DataFrame:
+    """A run's jobs; a period in which none is submitted and due has no file."""
+    path = out / "jobs" / f"{file_stem(label)}.parquet"
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame()
 
 
 def _discard(path: Path) -> None:

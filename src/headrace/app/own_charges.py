@@ -174,7 +174,7 @@ def _devices(run: PolicyRun) -> tuple[dict[int, list[DeviceEnergy]], int]:
     times = [round(at.timestamp()) for at in frame["interval_start"]]
     step_s = times[1] - times[0] if len(times) > 1 else int(run.settlements["duration_s"][0])
     signs = {"firm_mw": 1, "charge_mw": 1, "discharge_mw": -1}
-    signs |= {name: 1 for name in frame.columns if name.startswith("use:")}
+    signs |= {name: 1 for name in frame.columns if name.startswith("use:") or name == "jobs_mw"}
     signs |= {name: -1 for name in frame.columns if name.startswith("source:")}
     found: dict[int, list[DeviceEnergy]] = {at: [] for at in times}
     for name, sign in signs.items():

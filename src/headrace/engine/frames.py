@@ -13,9 +13,11 @@ from headrace.dispatch.uses import SiteModel
 from headrace.engine.charges import charge_columns
 from headrace.engine.cycle import CycleRecord
 from headrace.engine.plant import plant_columns
+from headrace.engine.job_frames import job_columns, job_frame
 from headrace.engine.reserve_frames import reserve_columns
 from headrace.engine.results import LINES, POSITION_MICRO, POSITION_WH, PolicyRun
 from headrace.engine.truth import Truth
+from headrace.loads.jobs import Job
 from headrace.settlement import Statement
 from headrace.settlement.owners import OwnerLine
 
@@ -25,7 +27,14 @@ MWH_PER_WH = 1e-6
 
 
 def policy_run(
-    model: SiteModel, truth: Truth, records: list[CycleRecord], *, policy: str, label: str, is_headline: bool
+    model: SiteModel,
+    truth: Truth,
+    records: list[CycleRecord],
+    *,
+    policy: str,
+    label: str,
+    is_headline: bool,
+    jobs: tuple[Job, ...] = (),
 ) -> PolicyRun:
     """Sum up one policy's run.
 
@@ -37,6 +46,8 @@ def policy_run(
         Every cycle, in order.
     policy, label, is_headline
         Name of the rule, what the report calls this run, and whether it is one of the headline's.
+    jobs
+        The run's batch jobs, by release.
     """
     settlements = _settlements(records)
     lines = {name: sum(settlements[name].to_list()) / MICRO for name in LINES}
@@ -53,6 +64,7 @@ def policy_run(
         lines_ccy=lines,
         mining_sats=sum(settlements["mining_sats"].to_list()),
         owners=_owners(model.site, records),
+        jobs=job_frame(model.site, jobs, records),
     )
 
 
@@ -115,6 +127,7 @@ def _intervals(model: SiteModel, truth: Truth, records: list[CycleRecord]) -> pl
         "spilled_mw": power(r.spilled_wh for r in readings),
     }
     columns |= charge_columns(truth.charges)
+    columns |= job_columns(site, records)
     columns |= reserve_columns(site, records)
     columns |= plant_columns(model, truth.plant, truth.problem, meters)
     return pl.DataFrame(columns)

@@ -11,6 +11,7 @@
     yielded_mw, absorbed_mw                                               mining giving way to AI; mining on surplus
     shed_mw, spilled_mw                                                   firm load not served; output lost
     import_max_mw, export_max_mw, uncurtailed_max_mw                      with plant: limits in force; without curtailment
+    jobs_mw, job_gpus_busy                                                with batch jobs: power at the bus; GPUs at work
     cost:<name>, fuel:<name>_gj, starts:<name>, run:<name>_s              each unit: money per MWh, fuel, starts, seconds
 
 `PolicyRun.settlements`, a row per settlement interval: interval_start, duration_s, import_wh, export_wh, is_estimated,
@@ -71,6 +72,8 @@ class PolicyRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     owners: pl.DataFrame = msgspec.field(default_factory=pl.DataFrame)
     """A row per settlement interval and contract of hosting or powered shell: interval_start, contract, wh, short_wh,
     power, further, credits (micro-units), sats; see `settlement.owners.OwnerLine`. Empty at a site without any."""
+    jobs: pl.DataFrame = msgspec.field(default_factory=pl.DataFrame)
+    """A row per batch job, see `engine.job_frames`. Empty at a site without any."""
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -71,6 +71,8 @@ def use_bands(site: Site, intervals: pl.DataFrame) -> tuple[Band, ...]:
             families[load] = family_of(site, use)
     order = (Family.CURTAILABLE, Family.INFERENCE, Family.MINING)
     named = [("firm load", Family.FIRM, _mw(intervals, "firm_mw"))]
+    if site.job_clusters:
+        named.append(("batch jobs", Family.CURTAILABLE, _mw(intervals, "jobs_mw")))
     named += [(load, family, sums[load]) for family in order for load in sums if families[load] is family]
     if site.battery is not None:
         named.append(("battery charge", Family.CHARGE, _mw(intervals, "charge_mw")))

@@ -137,7 +137,7 @@ def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float |
     return build_ladder(
         Moment(
             currency=site.currency,
-            firm_mw=row["firm_mw"],
+            firm_mw=row["firm_mw"] + row.get("jobs_mw", 0.0),
             uses=tuple(
                 UseNow(
                     name=name,

@@ -20,6 +20,7 @@ from headrace.interfaces.report.cfo import cfo_section
 from headrace.interfaces.report.commercial import commercial_section
 from headrace.interfaces.report.duration_picture import SHARES, Curve, duration_picture, quantiles
 from headrace.interfaces.report.figures import BoardFigures, board_figures
+from headrace.interfaces.report.jobs import job_section
 from headrace.interfaces.report.ladder_picture import ladder_picture, rung_fills
 from headrace.interfaces.report.margins import DayFigures, baseline_run, headline_run
 from headrace.interfaces.report.owners import owner_section
@@ -38,6 +39,7 @@ WIDE, NARROW = 880.0, 350.0
 SECTIONS: Final[tuple[Callable[[ReplayResult], Section | None], ...]] = (
     commercial_section,
     owner_section,
+    job_section,
     reserve_section,
     peak_section,
 )
