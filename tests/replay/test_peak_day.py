@@ -1,0 +1,99 @@
+"""A day that was a coincident peak, 10 August 2023 in ERCOT, and what every policy paid for it."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headrace.adapters.sitefile import parse_site
+from headrace.core import Interval
+from headrace.interfaces.report.peaks import peak_alarms, peak_hours, peak_section
+from replays import SITES, run
+
+DATA = Path(os.environ.get("HEADRACE_DATA", Path(__file__).resolve().parents[2] / ".." / "shared" / "data"))
+pytestmark = pytest.mark.skipif(not (DATA / "energy").is_dir(), reason=f"no recorded data at {DATA}")
+
+CHARGES = """
+[[charge]]
+kind = "four-peaks"
+name = "transmission"
+start = 2023-01-01
+end = 2024-01-01
+source = "assumed"
+peak_usd_per_mw_year = 64000.0
+interval_min = 60
+load = "system_load"
+temperature = "system_temperature"
+
+[[charge]]
+kind = "losses"
+name = "losses"
+start = 2023-01-01
+end = 2024-01-01
+source = "assumed"
+loss_ratio = 0.02
+
+[[charge]]
+kind = "fixed"
+name = "meter"
+start = 2023-01-01
+end = 2024-01-01
+source = "assumed"
+fixed_usd_per_month = 3100.0
+
+[battery]
+"""
+LABELS = ("always-on", "desk", "rolling", "bound")
+
+
+@pytest.fixture(scope="module")
+def result():
+    text = (SITES / "texas_100mw.toml").read_text(encoding="utf-8").replace("[battery]\n", CHARGES, 1)
+    # Day-ahead prices by point are not on record for 2023.
+    lines = [line for line in text.splitlines() if not line.startswith(("day_ahead", "hub_"))]
+    lines += ['system_load = "ercot.system_generation"', 'system_temperature = "weather.dallas"']
+    loaded = parse_site("\n".join(lines), Path("peak_day.toml"))
+    window = Interval(start=datetime(2023, 8, 10, 5, tzinfo=UTC), end=datetime(2023, 8, 11, 5, tzinfo=UTC))
+    return run(loaded, window, LABELS, data=DATA)
+
+
+def test_the_peak_is_charged_to_the_import_of_its_hour(result):
+    for label in LABELS:
+        each = result.run(label)
+        (peak,) = peak_hours(result.site, each)
+        assert f"{peak.start:%d %H:%M}" == "10 17:00"
+        assert -each.lines_ccy["transmission"] == pytest.approx(16_000.0 * peak.import_mw, rel=1e-6)
+
+
+def test_who_knows_more_pays_less_for_the_peak(result):
+    always_on, desk, rolling, bound = (-result.run(label).lines_ccy["transmission"] for label in LABELS)
+    assert always_on > desk > bound
+    assert always_on > rolling > bound
+    margins = [result.run(label).margin_ccy for label in LABELS]
+    assert max(margins) == margins[-1]
+
+
+def test_the_peak_day_is_a_right_alarm_and_told(result):
+    (alarm,) = peak_alarms(result.site, result.run("rolling"))
+    assert alarm.is_right
+    assert alarm.cost_ccy > 0.0
+    section = peak_section(result)
+    assert section is not None
+    assert "missed 0" in section.words[0]
+
+
+def test_prices_seen_are_market_prices_alone(result):
+    """No adder, no losses and no price of a peak is left in them: nobody saw a price that was not published."""
+    published = result.run("always-on").intervals["price"].to_numpy()
+    for label in ("always-on", "desk", "bound"):
+        seen = result.run(label).intervals["price_seen"].to_numpy()
+        if label == "bound":
+            np.testing.assert_allclose(seen, published, atol=1e-6)
+        else:
+            np.testing.assert_allclose(np.isin(seen[36:].round(6), published.round(6)), True)
+
+
+def test_a_days_fixed_charge_is_its_part_of_the_month(result):
+    assert result.run("rolling").lines_ccy["fixed_charges"] == pytest.approx(-100.0, abs=1e-6)
