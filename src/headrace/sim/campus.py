@@ -94,7 +94,7 @@ class Campus:
         self._plant = PlantDevices(model, truth)
         self._jobs = jobs
         self._months = months
-        self._firm_it_mw: float = sum(model.firm_it_mw.tolist())
+        self._firm_it_mw = _firm_it_mw(model, self._is_let, truth.steps)
 
     def apply(self, setpoints: Setpoints, at_s: int) -> ControlReading:
         """Run one control interval under `setpoints` and read the meters."""
@@ -178,8 +178,8 @@ class Campus:
                 charge_wh=self._wh(flows.charge_mw),
                 discharge_wh=self._wh(flows.discharge_mw),
                 generated_wh=tuple(self._wh(mw) for mw in flows.source_mw),
-                it_wh=self._wh(sum(use_it_mw) + served * self._firm_it_at(t) + shell_it_mw),
-                **self._work(t, use_it_mw, served),
+                it_wh=self._wh(sum(use_it_mw) + served * self._firm_it_mw[t] + shell_it_mw),
+                **self._work(t, use_it_mw, served),  # type: ignore[arg-type]  # its names are the meters' of work
                 import_peak_w=import_wh * 3600 // self._step_s,
                 hosted=self._owners.hosted(bus, flows, pue),
                 shell=self._owners.shell(shell_mw, shell_share),
@@ -255,17 +255,6 @@ class Campus:
             for h in site.heat
         )
 
-    def _firm_it_at(self, t: int) -> float:
-        """IT power that runs whatever the price, of leases that are there and feeders that carry it."""
-        away_mw = 0.0
-        for lease, is_let in zip(self._model.site.leases, self._is_let, strict=True):
-            served = self._plant.served_ratio(t, lease.name) if is_let[t] else 0.0
-            base_mw = lease.it_mw if lease.firmness is Firmness.FIRM else lease.idle_ratio * lease.it_mw
-            away_mw += (1.0 - served) * base_mw
-        for service in self._model.site.inference:
-            away_mw += (1.0 - self._plant.served_ratio(t, service.name)) * service.idle_ratio * service.it_max_mw
-        return self._firm_it_mw - away_mw
-
     def _absorbed_mw(self, pue: list[float], setpoints: Setpoints, bus: Bus, flows: Flows) -> float:
         """Mining above what would fit beside AI at its installed capacity."""
         mining_mw = ai_full_mw = 0.0
@@ -279,3 +268,12 @@ class Campus:
 
     def _wh(self, power_mw: float) -> int:
         return round(power_mw * self._hours * WH_PER_MWH)
+
+
+def _firm_it_mw(model: SiteModel, is_let: list[NDArray[np.bool_]], steps: int) -> list[float]:
+    """IT power that runs whatever the price, of leases that are there, in each step."""
+    firm_mw = np.full(steps, model.firm_it_mw.sum())
+    for lease, there in zip(model.site.leases, is_let, strict=True):
+        firm_mw[~there] -= lease.it_mw if lease.firmness is Firmness.FIRM else lease.idle_ratio * lease.it_mw
+    of_steps: list[float] = firm_mw.tolist()
+    return of_steps
