@@ -173,18 +173,9 @@ def replay(
             tick=progress(label),
             jobs=variant.jobs,
         )
-        runs.append(
-            policy_run(
-                variant.model,
-                variant.truth,
-                records,
-                policy=policy.name,
-                label=label,
-                is_headline=label in POLICIES,
-                jobs=variant.jobs,
-            )
-        )
-        del records  # a year's are hundreds of MB, and the next run makes its own
+        summed = partial(policy_run, variant.model, variant.truth, records, jobs=variant.jobs)
+        runs.append(summed(policy=policy.name, label=label, is_headline=label in POLICIES))
+        del records, summed  # a year's are hundreds of MB, and the next run makes its own
     if not runs:
         raise NoBound(notes[0])
     notes[:0] = [note for run in runs if (note := _shed_note(run, loaded.site.control_step_s))]
@@ -226,8 +217,6 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
     match label:
         case "stochastic" | "rolling" if label == "stochastic" or base.model.site.reserves:
             return msgspec.structs.replace(base, inputs=with_price_history(base.inputs, feed, window))
-        case "bound" if base.jobs:
-            return msgspec.structs.replace(base, jobs=as_fluid(base.jobs))
         case "rolling, price known":
             inputs = msgspec.structs.replace(base.inputs, real_time=in_time(base.inputs.real_time))
             return msgspec.structs.replace(base, inputs=inputs)
@@ -247,7 +236,7 @@ def _variant(label: str, base: Variant, loaded: LoadedSite, feed: RecordedFeed, 
         case "rolling, no battery" | "rolling, hub price":
             return None
         case _:
-            return base
+            return msgspec.structs.replace(base, jobs=as_fluid(base.jobs)) if label == "bound" else base
 
 
 def with_price_history(inputs: Inputs, feed: RecordedFeed, window: Interval) -> Inputs:
@@ -268,17 +257,23 @@ def _policy(label: str, variant: Variant) -> Policy | Infeasible:
             return selling(Rolling(), variant.model.site)
         case "stochastic":
             return selling(Stochastic(), variant.model.site)
-        case "bound" if variant.model.site.reserves:
-            return bound_with_reserve(variant.model, variant.inputs, variant.truth)
-        case "bound" if variant.jobs:
-            return hindsight_bound(variant.model, variant.truth, _committed(variant), variant.jobs)
         case "bound":
-            problem = _committed(variant)
-            plan = solve(problem)
-            return plan if isinstance(plan, Infeasible) else Bound(problem, plan, variant.truth.window.start_s)
+            return _bound(variant)
         case _:
             known = ", ".join(POLICIES + SENSITIVITIES)
             raise BadInput(f"policy {label!r}", "unknown", f"Choose from: {known}")
+
+
+def _bound(variant: Variant) -> Policy | Infeasible:
+    """Perfect foresight of the whole period."""
+    model, truth = variant.model, variant.truth
+    if model.site.reserves:
+        return bound_with_reserve(model, variant.inputs, truth)
+    problem = _committed(variant)
+    if variant.jobs:
+        return hindsight_bound(model, truth, problem, variant.jobs)
+    plan = solve(problem)
+    return plan if isinstance(plan, Infeasible) else Bound(problem, plan, truth.window.start_s)
 
 
 def _committed(variant: Variant) -> Problem:

@@ -12,8 +12,8 @@ from headrace.dispatch.site import Site
 from headrace.dispatch.uses import SiteModel
 from headrace.engine.charges import charge_columns
 from headrace.engine.cycle import CycleRecord
-from headrace.engine.plant import plant_columns
 from headrace.engine.job_frames import job_columns, job_frame
+from headrace.engine.plant import plant_columns
 from headrace.engine.reserve_frames import reserve_columns
 from headrace.engine.results import LINES, POSITION_MICRO, POSITION_WH, PolicyRun
 from headrace.engine.truth import Truth

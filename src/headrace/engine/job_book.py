@@ -1,6 +1,7 @@
 """Batch jobs in the cycle: which are submitted, and where each of them stands."""
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import Self
 
 import msgspec
@@ -30,7 +31,7 @@ class JobBook(msgspec.Struct, kw_only=True):
     def of(cls, jobs: tuple[Job, ...]) -> Self:
         """Open a book on jobs in the order of their release."""
         require(
-            all(a.release_s <= b.release_s for a, b in zip(jobs, jobs[1:], strict=False)),
+            all(a.release_s <= b.release_s for a, b in pairwise(jobs)),
             "jobs must be in the order of their release",
         )
         return cls(jobs=jobs)

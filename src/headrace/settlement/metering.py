@@ -91,13 +91,21 @@ class JobReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=
     job: int
     """Position in the run's list of jobs."""
     done_mwh: float
+    """Work done, MWh."""
     saved_mwh: float
+    """Of it, what a stop would leave, MWh."""
     drawn_mwh: float
+    """IT energy taken so far, MWh."""
     is_running: bool
+    """Did it run in this interval?"""
     since_s: int
+    """How long it has been running, or stopped, seconds."""
     cycle_s: float
+    """Time since the last checkpoint was complete, seconds."""
     restart_left_s: float
+    """Of a restart in progress, seconds."""
     restarts: int
+    """Starts after a stop."""
 
     @classmethod
     def of(cls, job: int, state: JobState) -> Self:

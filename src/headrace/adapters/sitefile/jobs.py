@@ -56,6 +56,9 @@ def job_findings(file: SiteFile) -> Findings:
     """Clusters and lists that contradict each other or the site."""
     coolings = [plant.name for plant in file.cooling]
     clusters = [each.name for each in file.job_cluster]
+    if clusters and file.reserve:
+        found = "beside [[reserve]]: no bound knows both yet, so no result could say what was left on the table"
+        yield Finding(path=("job_cluster", 0), found=found, do="Leave one of them out")
     for i, each in enumerate(file.job_cluster):
         if each.cooling not in coolings:
             do = did_you_mean(each.cooling, coolings) if coolings else "Add a [[cooling]] table with this name"

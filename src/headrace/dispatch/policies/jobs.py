@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.dispatch.assemble import pue_of
+from headrace.dispatch.jobs.first import first_step
+from headrace.dispatch.jobs.gangs import GangPlan
+from headrace.dispatch.jobs.plan import JobPlan
 from headrace.dispatch.outlook import Outlook, expected
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies.job_orders import JobOrder, JobsAhead
@@ -25,8 +28,6 @@ from headrace.dispatch.uses import SiteModel
 from headrace.loads.jobs import Job, JobState, advance, lock_s
 
 if TYPE_CHECKING:
-    from headrace.dispatch.jobs.gangs import GangPlan
-    from headrace.dispatch.jobs.plan import JobPlan
     from headrace.dispatch.policies.proposal import Memory, Sight
 
 __all__ = ["beat_s", "is_beat", "jobs_by_hand", "orders_in_force", "plan_jobs", "pue_of_clusters", "with_draw"]
@@ -64,8 +65,6 @@ def plan_jobs(model: SiteModel, sight: "Sight", problem: Problem, outlook: Outlo
     Memory
         Where no plan serves the firm load beside the jobs, nothing is ordered: the jobs that run are stopped.
     """
-    from headrace.dispatch.jobs.first import first_step  # a site without jobs compiles none of their kernels
-
     jobs = sight.jobs
     assert jobs is not None
     clusters = model.site.job_clusters
@@ -86,13 +85,14 @@ def plan_jobs(model: SiteModel, sight: "Sight", problem: Problem, outlook: Outlo
     return msgspec.structs.replace(sight.memory, jobs=ahead)
 
 
-def planned_draw_mw(plan: "GangPlan | JobPlan") -> Floats:
+def planned_draw_mw(plan: GangPlan | JobPlan) -> Floats:
     """What the jobs of a plan draw at the bus in each step."""
-    fluid = getattr(plan, "fluid", plan)
-    window = fluid.window
+    window = plan.fluid.window if isinstance(plan, GangPlan) else plan.window
     step = window.step_of_power
     pue = window.pue_ratio[window.cluster[window.job_of_power], step]
-    return np.bincount(step, weights=pue * plan.power_mw, minlength=window.steps)
+    draw = np.zeros(window.steps)
+    np.add.at(draw, step, pue * plan.power_mw)
+    return draw
 
 
 def orders_in_force(sight: "Sight", ahead: JobsAhead) -> tuple[JobOrder, ...]:

@@ -1,7 +1,7 @@
 """Perfect foresight with batch jobs: the fluid optimum of the whole period, run on fluid jobs.
 
-The bound takes every gang for a job that can be cut to any power and loses nothing by it. It is then an upper bound even
-on policies that could plan gangs with perfect foresight, and no policy with gangs can reach it.
+The bound takes every gang for a job that can be cut to any power and loses nothing by it. It is then an upper bound
+even on policies that could plan gangs with perfect foresight, and no policy with gangs can reach it.
 """
 
 import msgspec
