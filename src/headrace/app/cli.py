@@ -278,6 +278,16 @@ def bench_reserve(
     show(bench_reserve(need_data(data), months=months_of(months)), print_reserve, as_json=json)
 
 
+@bench.command(name="jobs")
+def bench_jobs(*, data: Data = None, json: Json = False) -> None:
+    """Time batch jobs against HiGHS on the same grid, and measure what rolling plans of them capture."""
+    from headrace.app.bench.jobs import bench_jobs, print_jobs
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
+
+    show(bench_jobs(need_data(data)), print_jobs, as_json=json)
+
+
 @bench.command(name="replay")
 def bench_replay(*, data: Data = None, json: Json = False) -> None:
     """Time a year at five minutes, one policy, with its books and report."""

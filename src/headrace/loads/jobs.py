@@ -4,7 +4,7 @@ A *malleable* job takes any power up to its own and loses nothing when it change
 on none: started again it first restarts, stopped it loses what it did since its last checkpoint, and started it runs on
 for a while. Work is counted as IT energy at full power: 3 h of a job of 2 MW are 6 MWh of work.
 
-    a gang's cycle   checkpoint_interval_s of work, then checkpoint_s in which the checkpoint is written and no work done
+    a gang's cycle   checkpoint_interval_s of work, then checkpoint_s without, in which the checkpoint is written
 """
 
 from collections.abc import Iterable
@@ -57,7 +57,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     value_ccy: float
     """Worth of the whole work, earned in proportion to what is done in time."""
     lateness_ccy_per_h: float = 0.0
-    """Lost per hour after the deadline in which the work is not complete; 0 for a deadline after which it is worthless."""
+    """Lost per hour from the deadline until the work is complete; 0 for a deadline after which it is worth nothing."""
     is_malleable: bool = False
     """Takes any power up to its own; the fields below do not concern it."""
     checkpoint_interval_s: int = 0

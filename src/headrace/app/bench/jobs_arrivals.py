@@ -1,9 +1,9 @@
 """Batch jobs of the reference campus: random arrivals from a stated seed.
 
-A 20 MW cluster of 8-GPU nodes. A job's time from release to deadline is uniform in 6 to 48 h, its power in 1 to 8 MW, its
-work 15 to 70 % of that power over that time, its value 120 to 700 USD per MWh of work; powers and works are then scaled
-to a stated share of the cluster (eight jobs a day come to about 85 % unscaled). Releases are uniform over the period, on
-full control steps. Seed 5 of NumPy's default generator draws them.
+A 20 MW cluster of 8-GPU nodes. A job's time from release to deadline is uniform in 6 to 48 h, its power in 1 to 8 MW,
+its work 15 to 70 % of that power over that time, its value 120 to 700 USD per MWh of work; powers and works are then
+scaled to a stated share of the cluster (eight jobs a day come to about 85 % unscaled). Releases are uniform over the
+period, on full control steps. Seed 5 of NumPy's default generator draws them.
 
 A node draws 10.2 kW, the rated maximum of an NVIDIA DGX H100 (datasheet, 2023). Restart (10 minutes), least run (1 h)
 and checkpoints (every 30 minutes, one minute each) are assumptions of this bench.

@@ -55,7 +55,7 @@ class JobWindow(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @property
     def steps(self) -> int:
         """T."""
-        return self.pue_ratio.shape[1]
+        return int(self.pue_ratio.shape[1])
 
     @property
     def job_of_power(self) -> Ints:

@@ -1,11 +1,12 @@
 """A generalised network: columns of at most two nonzeros, and a basis of them as a forest.
 
-    minimise  cost · x      a_tail x into row tail, a_head x into row head (−1: no second row),  rows = b,  0 <= x <= cap
+    minimise  cost · x      rows = b,  0 <= x <= cap
+    column    a_tail x into row tail, a_head x into row head (−1: no second row)
 
 A basis of such columns falls into components, each a tree and one arc more (its *extra* arc: a column with a single
-row, or one that closes a loop whose gains do not multiply to one). Rooted at the extra arc's tail, flows follow from the
-leaves up and duals from the root down, so a pivot touches the components of the arcs that enter and leave, and no matrix
-is ever factored (Kennington & Helgason, *Algorithms for Network Programming*, 1980, ch. 5).
+row, or one that closes a loop whose gains do not multiply to one). Rooted at the extra arc's tail, flows follow from
+the leaves up and duals from the root down, so a pivot touches the components of the arcs that enter and leave, and no
+matrix is ever factored (Kennington & Helgason, *Algorithms for Network Programming*, 1980, ch. 5).
 """
 
 from typing import Any, NamedTuple, TypeAlias

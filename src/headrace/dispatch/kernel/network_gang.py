@@ -25,7 +25,7 @@ NEVER = -1e300
 def schedule_gang(
     units: Ints, gain: Floats, cost: Floats, is_open: Bools, work: int, mode: int, locked: int, restart_left: int,
     restart: int, least_run: int, idle: float, lost: int, toll: float, busy: Ints,
-) -> float:  # fmt: skip
+) -> int:  # fmt: skip
     """Choose when a gang runs.
 
     Parameters
@@ -55,51 +55,45 @@ def schedule_gang(
 
     Returns
     -------
-    float
-        What the schedule earns.
+    int
+        Units of work left at the end.
     """
     steps = len(units)
     busy[:] = 0
-    best = np.zeros((steps + 1, 3, work + 1))
+    most = work + lost
+    best = np.zeros((steps + 1, 3, most + 1))
     for t in range(steps - 1, -1, -1):
-        for left in range(1, work + 1):
+        for left in range(1, most + 1):
             for at in range(3):
                 best[t, at, left] = _choose(
-                    units, gain, cost, is_open, best, t, at, left, restart, least_run, idle, lost, toll, work
+                    units, gain, cost, is_open, best, t, at, left, restart, least_run, idle, lost, toll, most
                 )[0]
     t, left = 0, work
-    earned = 0.0
     if mode == RUNNING and (locked > 0 or restart_left > 0):
-        earned, t, left = _run(units, gain, cost, is_open, 0, left, restart_left, max(locked, 1), busy)
+        t, left = _run(units, 0, left, restart_left, max(locked, 1), busy)
     while t < steps and left > 0:
-        value, runs = _choose(
-            units, gain, cost, is_open, best, t, mode, left, restart, least_run, idle, lost, toll, work
-        )
+        _, runs = _choose(units, gain, cost, is_open, best, t, mode, left, restart, least_run, idle, lost, toll, most)
         if runs:
             first = restart if mode == PAUSED else 0
-            got, t, left = _run(
-                units, gain, cost, is_open, t, left, first, 1 if mode == RUNNING else first + least_run, busy
-            )
-            earned += got
+            run = 1 if mode == RUNNING else first + least_run
+            t, left = _run(units, t, left, first, run, busy)
             mode = RUNNING
         else:
             if mode == RUNNING:
-                left = min(left + lost, work)
+                left = min(left + lost, most)
                 mode = PAUSED
-                earned -= toll
-            earned -= idle * units[t] if mode == PAUSED else 0.0
             t += 1
-    return earned
+    return left
 
 
 @njit(cache=True, error_model="numpy")
 def _choose(
     units: Ints, gain: Floats, cost: Floats, is_open: Bools, best: Floats, t: int, mode: int, left: int, restart: int,
-    least_run: int, idle: float, lost: int, toll: float, work: int,
+    least_run: int, idle: float, lost: int, toll: float, most: int,
 ) -> tuple[float, bool]:  # fmt: skip
     """Most that can be earned from step t on, and whether the gang runs in it."""
     if mode == RUNNING:
-        stand = best[t + 1, PAUSED, min(left + lost, work)] - idle * units[t] - toll
+        stand = best[t + 1, PAUSED, min(left + lost, most)] - idle * units[t] - toll
         first, run = 0, 1
     elif mode == PAUSED:
         stand = best[t + 1, PAUSED, left] - idle * units[t]
@@ -129,15 +123,11 @@ def _choose(
 
 
 @njit(cache=True, error_model="numpy")
-def _run(
-    units: Ints, gain: Floats, cost: Floats, is_open: Bools, t: int, left: int, first: int, run: int, busy: Ints
-) -> tuple[float, int, int]:
-    """Run from step t for `run` units, of which the first do no work: (earned, step after, work left)."""
-    earned = 0.0
+def _run(units: Ints, t: int, left: int, first: int, run: int, busy: Ints) -> tuple[int, int]:
+    """Run from step t for `run` units, of which the first do no work: (step after, work left)."""
     while t < len(units) and left > 0:
         waits = min(first, units[t])
         works = min(units[t] - waits, left)
-        earned += works * gain[t] - (waits + works) * cost[t]
         busy[t] = waits + works
         first -= waits
         left -= works
@@ -145,4 +135,4 @@ def _run(
         t += 1
         if run <= 0:
             break
-    return earned, t, left
+    return t, left

@@ -1,9 +1,9 @@
 """Generalised network simplex: improve a feasible basis until no arc has a favourable reduced cost.
 
 Pricing walks the arcs in blocks from where it last stopped and takes the block's best, so every step is fixed by the
-problem and its start. Cycling is ruled out by Bland's rule: after `STALLED_MOST` pivots in a row that move nothing, the
-first favourable arc enters and, among those that block, the first leaves, until a pivot moves again; in exact arithmetic
-no basis then repeats. What rounding could still do is bounded by `pivots_most`, and told to the caller.
+problem and its start. Cycling is ruled out by Bland's rule: after `STALLED_MOST` pivots in a row that move nothing,
+the first favourable arc enters and, among those that block, the first leaves, until a pivot moves again; in exact
+arithmetic no basis then repeats. What rounding could still do is bounded by `pivots_most`, and told to the caller.
 """
 
 import numpy as np

@@ -134,7 +134,7 @@ def _is_independent(net: Network, arc: int, up: Ints, ratio: Floats, is_closed: 
 
 @njit(cache=True, error_model="numpy")
 def _find(up: Ints, ratio: Floats, node: int) -> int:
-    """Root of a node's component; afterwards the node hangs right under it, `ratio` its value per unit of the root's."""
+    """Root of a node's component; the node then hangs right under it, `ratio` its value per unit of the root's."""
     root = node
     whole = 1.0
     while up[root] != root:

@@ -138,7 +138,7 @@ def is_below(net: Network, node: int, top: int) -> bool:
 
 @njit(cache=True, error_model="numpy")
 def send(net: Network, node: int, need: float, count: int) -> tuple[float, int]:
-    """Meet a need at a node by its ancestors' arcs; returns what is left at the root, and how many nodes are touched."""
+    """Meet a need at a node by its ancestors' arcs; returns what is left at the root, and the nodes touched so far."""
     stamp = net.clock[1]
     while net.nodes.parent[node] >= 0:
         arc = net.nodes.parent_arc[node]

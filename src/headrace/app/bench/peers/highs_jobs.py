@@ -1,9 +1,9 @@
 """HiGHS on the fluid problem of a window with jobs: cold, and warm from the window before.
 
 The warm one starts from the last optimal basis moved in time: each step's columns and rows take what stood for the same
-instant (or a day before it, past the old window's end), each job's what stood for that job, and a job that is new starts
-undone. HiGHS completes the basis where the grids differ. Only passing the model and the basis, solving and reading the
-solution are timed, not the building of the arrays.
+instant (or a day before it, past the old window's end), each job's what stood for that job; a job that is new starts
+undone. HiGHS completes the basis where the grids differ. Only passing model and basis, solving and reading the solution
+are timed, not the building of the arrays.
 """
 
 from time import process_time
