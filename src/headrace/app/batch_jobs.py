@@ -18,9 +18,7 @@ from headrace.loads.jobs import Job
 __all__ = ["hindsight_bound", "jobs_of", "with_jobs_digest"]
 
 
-def jobs_of(
-    loaded: LoadedSite, data_dir: Path | None, window: Interval
-) -> tuple[tuple[Job, ...], tuple[str, ...]]:
+def jobs_of(loaded: LoadedSite, data_dir: Path | None, window: Interval) -> tuple[tuple[Job, ...], tuple[str, ...]]:
     """Jobs of a site in a period, by release, and what a reader must know of them.
 
     Raises

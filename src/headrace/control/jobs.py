@@ -1,8 +1,9 @@
 """Batch jobs in the fast loop: a job's machines run whole or stand, so it gives way whole.
 
-Jobs that run are load like any other when the bus is balanced: mining yields to them, and so does every use worth less
-than their bid. Where the connection would otherwise cut a use worth more than a job bids, or firm load, the job that
-bids least is stopped, and the bus is balanced again. A small deviation thus never stops a gang that mining can cover.
+Jobs that run are load that must be served when the bus is balanced: mining yields to them, whatever it is worth at the
+moment, and so does every use worth less than their bid. Where the connection would otherwise cut AI worth more than a
+job bids, or firm load, the job that bids least is stopped, and the bus is balanced again. A deviation that mining can
+cover thus never stops a gang, which would cost it a restart.
 """
 
 from collections.abc import Sequence
@@ -56,14 +57,21 @@ def govern_with_jobs(setpoints: Setpoints, bus: Bus, loads: Sequence[JobLoad]) -
 
 
 def _is_in_the_way(load: JobLoad, setpoints: Setpoints, bus: Bus, flows: Flows) -> bool:
-    """Does firm load go without, or a use that bids more, at the connection's limit?"""
+    """Does firm load go without, or AI that is worth more, at the connection's limit?"""
     if flows.shed_mw > SLACK_MW:
         return True
     if flows.import_mw < setpoints.import_max_mw - SLACK_MW:
         return False
     return any(
-        worth > load.bid_ccy_per_mwh and got_mw < (width_mw if limit is None else min(width_mw, limit)) - SLACK_MW
-        for worth, got_mw, width_mw, limit in zip(
-            setpoints.use_worth_ccy_per_mwh, flows.use_mw, bus.use_width_mw, setpoints.use_limit_mw, strict=True
+        not mines
+        and worth > load.bid_ccy_per_mwh
+        and got_mw < (width_mw if limit is None else min(width_mw, limit)) - SLACK_MW
+        for mines, worth, got_mw, width_mw, limit in zip(
+            bus.use_is_mining,
+            setpoints.use_worth_ccy_per_mwh,
+            flows.use_mw,
+            bus.use_width_mw,
+            setpoints.use_limit_mw,
+            strict=True,
         )
     )

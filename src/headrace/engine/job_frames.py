@@ -98,6 +98,4 @@ def _micro_s(at_s: int | None) -> int | None:
 
 
 def _unmetered(job: int) -> JobMeter:
-    return JobMeter(
-        job=job, it_wh=0, gpu_s=0, saved_from_wh=0, saved_to_wh=0, late_from_s=0, late_to_s=0, restarts=0
-    )
+    return JobMeter(job=job, it_wh=0, gpu_s=0, saved_from_wh=0, saved_to_wh=0, late_from_s=0, late_to_s=0, restarts=0)

@@ -83,7 +83,7 @@ class JobClusters:
         after = self._stands | {i: state for i, state in self._runs.items() if i not in stopped}
         readings, meters = [], []
         for i in sorted(after):
-            if i in self._runs or i in self._states:
+            if i in self._states or (i in self._runs and i not in stopped):
                 readings.append(JobReading.of(i, after[i]))
                 meters.append(self._meter(i, at_s, after[i], is_running=i in self._runs and i not in stopped))
                 self._states[i] = after[i]

@@ -156,17 +156,18 @@ def _check(name: str, frame: pl.DataFrame, column: str) -> None:
     values = frame[column]
     if not values.dtype.is_numeric():
         raise BadInput(name, f"{column} holds text", "Give numbers")
+    values = values.cast(pl.Float64)
     is_count = column in {"nodes", "gpus"}
     least, most = {"nodes": (1, GPUS_MOST), "gpus": (1, GPUS_MOST), "duration_s": (1, LONGEST_S)}.get(
         column, (0, 10 * LONGEST_S)
     )
     good = values.is_between(least, most).fill_null(column == DEADLINE)
-    if is_count and values.dtype.is_float():
-        good &= values == values.round()
+    if is_count:
+        good &= (values == values.round()).fill_null(value=False)
     wrong = (~good).arg_true()
     if len(wrong):
         whole = "a whole number " if is_count else ""
-        found = f"{column} must be {whole}within {least:,} to {most:,}, was {values[int(wrong[0])]}"
+        found = f"{column} must be {whole}within {least:,} to {most:,}, was {frame[column][int(wrong[0])]}"
         raise _refused(name, int(wrong[0]), found, "Correct the figure, or leave the job out")
 
 
