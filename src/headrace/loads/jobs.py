@@ -84,6 +84,7 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True):
     drawn_mwh: float
     """IT energy taken so far, with restarts, checkpoints, lost work and idling."""
     is_running: bool
+    """It ran at the end of the last step."""
     since_s: int
     """How long it has been running, or stopped, seconds."""
     cycle_s: float

@@ -77,19 +77,19 @@ class Board:
         self.work_mwh[j] = 0.0
         return given
 
-    def put(self, j: int, given: tuple[Floats, float]) -> None:
+    def put(self, j: int, power_mw: Floats, work_mwh: float) -> None:
         """Put a job that is off where it was."""
-        self.power_mw[self._at(j)], self.work_mwh[j] = given
+        self.power_mw[self._at(j)], self.work_mwh[j] = power_mw, work_mwh
         self._take(j, 1)
 
-    def place(self, j: int, rent_share: float) -> None:
+    def place(self, j: int, rent_ratio: float) -> None:
         """Give a gang that is off its best times among what is free, paying this share of the rent of room."""
         window, job, state = self._fluid.window, self._jobs[j], self._states[j]
         k, steps, at = window.cluster[j], self._steps(j), self._at(j)
         length = np.maximum(np.round(self._hours[steps] * 3600.0 / self._unit_s), 1.0)
         units = np.floor(window.power_max_mw[at] / job.power_mw * length + 1e-6).astype(np.int64)
         per_unit = self.unit_mwh(j)
-        price = self._bus_price[k, steps] + rent_share * self._fluid.rent_ccy_per_mwh[k, steps]
+        price = self._bus_price[k, steps] + rent_ratio * self._fluid.rent_ccy_per_mwh[k, steps]
         locked = self._units(lock_s(job, state))
         # A gang that must run on does so even where its plan could leave all the rest for after the window.
         need = max(int(np.ceil(window.work_mwh[j] / per_unit - 1e-9)), locked)

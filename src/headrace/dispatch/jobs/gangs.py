@@ -133,8 +133,8 @@ def _exchange(board: Board, fluid: JobPlan, gangs: Sequence[int]) -> None:
             if board.cost_ccy(j) + board.cost_ccy(other) >= before:
                 board.lift(j)
                 board.lift(other)
-                board.put(j, given)
-                board.put(other, others)
+                board.put(j, *given)
+                board.put(other, *others)
 
 
 def _around(
