@@ -40,7 +40,7 @@ Finished = Annotated[
 
 @app.command
 def demo(*, out: Out = DEMO_OUT, json: Json = False) -> None:
-    """Replay six real weeks of the embedded sample: ERCOT South hub, 4 November to 15 December 2024."""
+    """Replay two sites on six real weeks of the embedded sample: ERCOT South hub, 4 November to 15 December 2024."""
     from headrace.app.verbs import run_demo
 
     run_demo(out=out, as_json=json)

@@ -2,6 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -20,14 +21,26 @@ from headrace.interfaces.report.figures import board_json
 from headrace.interfaces.report.standalone import ladder_svg
 from headrace.interfaces.terminal import gaps_table, ladder_table, policy_table, replay_progress
 
-__all__ = ["run_demo", "run_replay", "run_report", "run_why"]
+__all__ = ["DEMOS", "run_demo", "run_replay", "run_report", "run_why"]
+
+DEMOS: Final = (("demo", "", HEADLINE + SENSITIVITIES), ("demo_mixed", "mixed", HEADLINE))
+"""Sites of the demo: name of the site file, folder under the demo's own, and runs."""
 
 
 def run_demo(*, out: Path, as_json: bool) -> None:
-    """Replay the embedded sample."""
-    site = resources.files("headrace.app") / "sites" / "demo.toml"
-    with resources.as_file(site) as path:
-        _replay(load_site(path), None, None, HEADLINE + SENSITIVITIES, out=out, resume=False, as_json=as_json)
+    """Replay the embedded sample on each of the demo's sites; the second prints only what the first has not said."""
+    boards: dict[str, object] = {}
+    told: tuple[str, ...] = ()
+    for name, folder, labels in DEMOS:
+        with resources.as_file(resources.files("headrace.app") / "sites" / f"{name}.toml") as path:
+            loaded = load_site(path)
+        result, page = _replayed(loaded, None, None, labels, out=out / folder, resume=False)
+        boards[name] = _board(result, page)
+        if not as_json:
+            _print(result, page, told=told)
+        told = result.notes
+    if as_json:
+        print_json(boards)
 
 
 def run_replay(
@@ -53,7 +66,10 @@ def run_replay(
     wanted = set(policies) | set(SENSITIVITIES if sensitivities and "rolling" in policies else ())
     labels = tuple(label for label in known if label in wanted)
     window = period(loaded, start, end)
-    _replay(loaded, data, window, labels, out=out, resume=resume, as_json=as_json)
+    result, page = _replayed(loaded, data, window, labels, out=out, resume=resume)
+    _present(result, page, as_json=as_json)
+    if "bound" in labels and not any(run.label == "bound" for run in result.runs):
+        raise NoBound(next(note for note in result.notes if note.startswith(NO_BOUND)))
 
 
 def run_why(at: str, *, out: Path | None, label: str, picture: Path | None, as_json: bool) -> None:
@@ -82,7 +98,7 @@ def run_report(*, out: Path | None, as_json: bool) -> None:
     _present(result, page, as_json=as_json)
 
 
-def _replay(
+def _replayed(
     loaded: LoadedSite,
     data: Path | None,
     window: Interval | None,
@@ -90,8 +106,8 @@ def _replay(
     *,
     out: Path,
     resume: bool,
-    as_json: bool,
-) -> None:
+) -> tuple[ReplayResult, Path]:
+    """The finished replay and the path of its report."""
     with output_folder(out), replay_progress() as progress:
         result = replay(
             loaded,
@@ -102,19 +118,27 @@ def _replay(
             resume=resume,
             progress=lambda label: lambda done, total: progress(done, total, label),
         )
-    page = write_outputs(result, out)
-    _present(result, page, as_json=as_json)
-    if "bound" in labels and not any(run.label == "bound" for run in result.runs):
-        raise NoBound(next(note for note in result.notes if note.startswith(NO_BOUND)))
+    return result, write_outputs(result, out)
 
 
 def _present(result: ReplayResult, page: Path, *, as_json: bool) -> None:
     if as_json:
-        print_json(outward({"report": str(page)} | board_json(result), result.site.currency))
-        return
+        print_json(_board(result, page))
+    else:
+        _print(result, page)
+
+
+def _board(result: ReplayResult, page: Path) -> object:
+    return outward({"report": str(page)} | board_json(result), result.site.currency)
+
+
+def _print(result: ReplayResult, page: Path, *, told: tuple[str, ...] = ()) -> None:
+    """Table, gaps, notes and where the report lies; after another replay of the same data without what it told."""
     terminal = console()
     terminal.print(policy_table(result))
-    terminal.print(gaps_table(result))
+    if not told:
+        terminal.print(gaps_table(result))
     for note in result.notes:
-        terminal.print(f"· {note}", highlight=False, markup=False)
+        if note not in told:
+            terminal.print(f"· {note}", highlight=False, markup=False)
     terminal.print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)

@@ -159,7 +159,7 @@ def charge_notes(file: SiteFile) -> list[str]:
     """What a reader must know of the site's charges."""
     charges = build_charges(file)
     has_class_b = any(each.kind == "five-peaks" and not _is_by_peaks(file, each) for each in file.charge)
-    missing = () if file.market.is_hub else missing_components(file.market.name, charges, has_class_b=has_class_b)
+    missing = missing_components(file.market.name, charges, has_class_b=has_class_b)
     said = [f"{file.market.name}: {part}." for part in missing]
     for each in charges:
         if isinstance(each, CoincidentPeaks):
