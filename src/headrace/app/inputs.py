@@ -18,8 +18,8 @@ from headrace.sim.reserve_calls import simulated_calls
 
 __all__ = ["check_period", "further_roles", "read_inputs", "read_series"]
 
-LOOK_BACK: Final = timedelta(days=8)
-"""How much of each series before the period forecasts may use: a week, and a day for late publication."""
+LOOK_BACK: Final = timedelta(days=15)
+"""How much of each series before the period forecasts may use: two weeks, and a day for late publication."""
 
 PRICES: Final = ("real_time", "day_ahead", "hub_real_time", "hub_day_ahead")
 

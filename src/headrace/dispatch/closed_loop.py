@@ -23,7 +23,7 @@ from headrace.core import require
 from headrace.dispatch.arrays import battery_row
 from headrace.dispatch.kernel.loop import PriceArrays, RunArrays, SiteArrays, always_on, desk, rolling
 from headrace.dispatch.kernel.water_loop import FitArrays, stochastic
-from headrace.dispatch.outlook import PRICE_FADE_S, WEATHER_FADE_S
+from headrace.dispatch.outlook import PRICE_FADE_S
 from headrace.dispatch.policies.rolling import FINE_S, HORIZON_S
 from headrace.dispatch.policies.stochastic import CELLS
 from headrace.dispatch.price_change import change_of, fit_changes
@@ -32,6 +32,7 @@ from headrace.dispatch.problem import Problem
 from headrace.energy import Battery
 
 __all__ = [
+    "PUE_FADE_S",
     "LoopPrices",
     "LoopRun",
     "LoopSite",
@@ -44,6 +45,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+PUE_FADE_S: Final = 6 * 3600.0
+"""A PUE's deviation from yesterday's fades with six hours."""
 
 DESK_HOLD_H: Final = 0.5
 """Least time the desk leaves a load off, or on, once switched, hours."""
@@ -145,7 +149,7 @@ def run_desk(site: LoopSite, prices: LoopPrices, *, hold_h: float = DESK_HOLD_H,
         prices.day_start_steps,
         round(hold_h / site.step_h),
         PRICE_FADE_S,
-        WEATHER_FADE_S,
+        PUE_FADE_S,
         steps,
         arrays,
     )
@@ -165,7 +169,7 @@ def run_rolling(site: LoopSite, prices: LoopPrices, *, until: int | None = None)
     steps = site.steps if until is None else until
     arrays = _blank(site, steps)
     parts = _site_arrays(site), _price_arrays(prices, _changes(site, prices, steps))
-    stopped = rolling(*parts, FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, steps, arrays)
+    stopped = rolling(*parts, FINE_S, HORIZON_S, PRICE_FADE_S, PUE_FADE_S, steps, arrays)
     require(stopped < 0, f"the firm load must fit under the import limit in every step, but not in step {stopped}")
     return LoopRun(**arrays._asdict())
 
@@ -184,9 +188,9 @@ def run_stochastic(site: LoopSite, prices: LoopPrices, *, until: int | None = No
     first, fits = _fits(site, prices, steps)
     arrays = _blank(site, steps)
     parts = _site_arrays(site), _price_arrays(prices, _changes(site, prices, steps))
-    stopped = rolling(*parts, FINE_S, HORIZON_S, PRICE_FADE_S, WEATHER_FADE_S, first, arrays)
+    stopped = rolling(*parts, FINE_S, HORIZON_S, PRICE_FADE_S, PUE_FADE_S, first, arrays)
     if fits is not None and stopped < 0:
-        stopped = stochastic(*parts, fits, HORIZON_S, CELLS, PRICE_FADE_S, WEATHER_FADE_S, first, steps, arrays)
+        stopped = stochastic(*parts, fits, HORIZON_S, CELLS, PRICE_FADE_S, PUE_FADE_S, first, steps, arrays)
     require(stopped < 0, f"the firm load must fit under the import limit in every step, but not in step {stopped}")
     return LoopRun(**arrays._asdict())
 

@@ -24,11 +24,14 @@ Floats = NDArray[np.float64]
 PRICE_FADE_S: Final = 2 * 3600.0
 """A price's deviation from day-ahead fades with two hours."""
 
-WEATHER_FADE_S: Final = 6 * 3600.0
-"""A temperature's deviation from yesterday's fades with six hours."""
+BASE_DAYS: Final = 14
+"""Days whose mean at the same time is the shape of temperature and demand."""
 
-DEMAND_FADE_S: Final = 2 * 3600.0
-"""A demand's deviation from yesterday's fades with two hours."""
+WEATHER_FADE_S: Final = 24 * 3600.0
+"""A temperature's deviation from that shape fades with a day."""
+
+DEMAND_FADE_S: Final = 6 * 3600.0
+"""A demand's deviation from that shape fades with six hours."""
 
 OUTPUT_FADE_S: Final = 4 * 3600.0
 """A wind or solar output's deviation from yesterday's fades with four hours."""
@@ -81,10 +84,10 @@ def expected(
         If no price at all is known at `now_s`.
     """
 
-    def persist(series: Series | None, fade_s: float, absent: float) -> Floats:
+    def persist(series: Series | None, fade_s: float, absent: float, base_days: int) -> Floats:
         if series is None:
             return np.full(len(starts_s), absent)
-        ahead = forecast(starts_s, now_s, base=series, live=series, fade_s=fade_s, lag_days_min=1)
+        ahead = forecast(starts_s, now_s, base=series, live=series, fade_s=fade_s, lag_days_min=1, base_days=base_days)
         return np.where(np.isnan(ahead), absent, ahead) if np.isnan(ahead[0]) else ahead
 
     site = model.site
@@ -105,16 +108,16 @@ def expected(
     if np.isnan(price).any():
         raise ValueError(f"no price of {inputs.real_time.name} was known at {now_s}")
     profiles = inputs.profiles
-    demand = [persist(profiles[s.demand], DEMAND_FADE_S, 0.0) * s.demand_scale_ratio for s in site.inference]
+    demand = [persist(profiles[s.demand], DEMAND_FADE_S, 0.0, BASE_DAYS) * s.demand_scale_ratio for s in site.inference]
     output = [
-        np.ones(len(starts_s)) if g.profile is None else persist(profiles[g.profile], OUTPUT_FADE_S, 0.0)
+        np.ones(len(starts_s)) if g.profile is None else persist(profiles[g.profile], OUTPUT_FADE_S, 0.0, 1)
         for g in site.generators
     ]
     return Outlook(
         starts_s=starts_s,
         step_h=step_h,
         price_ccy_per_mwh=price,
-        temp_c=persist(inputs.temperature, WEATHER_FADE_S, REFERENCE_TEMP_C),
+        temp_c=persist(inputs.temperature, WEATHER_FADE_S, REFERENCE_TEMP_C, BASE_DAYS),
         hashprice_ccy_per_phs_day=np.full(len(starts_s), _hashprice_known(model, inputs, now_s)),
         demand_per_s=np.array(demand).reshape(len(demand), len(starts_s)),
         available_ratio=np.array(output).reshape(len(output), len(starts_s)),

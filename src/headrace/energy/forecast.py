@@ -8,11 +8,13 @@ For an instant u, seen at `now` from values known at `now` only,
                 published late by one interval stands for the one that runs
 
 - b(u): base value of the interval that holds u if it is known and present, else of the same time one day earlier, and
-  so on (24 h of elapsed time, whatever the clocks do); at least `lag_days_min` days back;
+  so on (24 h of elapsed time, whatever the clocks do); at least `lag_days_min` days back; with `base_days` > 1 the mean
+  of so many days from there;
 - x, ℓ: newest live value known and present, and the interval it is about.
 
 Two uses. Real-time price: base = day-ahead price, `lag_days_min` 0: before 13:30 the next day borrows the last known
-day. Temperature, demand, wind: base = the live series itself, `lag_days_min` 1: yesterday's shape at today's level.
+day. Temperature, demand, wind: base = the live series itself, `lag_days_min` 1: the shape of the days before at today's
+level. Their mean is the better shape: one day's accidents are not repeated.
 Where the base has nothing, the newest live value stands; where nothing is known at all, the forecast is NaN.
 """
 
@@ -26,7 +28,14 @@ __all__ = ["forecast"]
 
 
 def forecast(
-    times_s: NDArray[np.int64], now_s: int, *, base: Series, live: Series, fade_s: float, lag_days_min: int
+    times_s: NDArray[np.int64],
+    now_s: int,
+    *,
+    base: Series,
+    live: Series,
+    fade_s: float,
+    lag_days_min: int,
+    base_days: int = 1,
 ) -> NDArray[np.float64]:
     """Forecast a live series at given instants.
 
@@ -44,6 +53,8 @@ def forecast(
         Time in which the present deviation fades to 1/e, seconds > 0.
     lag_days_min
         Least number of days that the base looks back: 0 for a day-ahead base, 1 where the base is `live` itself.
+    base_days
+        Days whose mean at the same time is the base, counted back from there.
 
     Returns
     -------
@@ -63,4 +74,5 @@ def forecast(
         live.step_s,
         fade_s,
         lag_days_min,
+        base_days,
     )

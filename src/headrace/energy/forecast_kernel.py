@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DAY_S", "base_value", "fill_forecast", "forecast_at", "known_count", "latest_index"]
+__all__ = ["DAY_S", "base_mean", "base_value", "fill_forecast", "forecast_at", "known_count", "latest_index"]
 
 DAY_S = 86_400
 """How far back the forecast looks for a value that is not known yet, seconds."""
@@ -58,6 +58,29 @@ def base_value(
 
 
 @numba.njit(cache=True)
+def base_mean(
+    values: NDArray[np.float64], start_s: int, step_s: int, known: int, lag_days_min: int, days: int, at_s: int
+) -> float:
+    """Mean of the values that `base_value` finds and of the same time on the days before them, `days` in all.
+
+    A day without a value gives way to the one before it; NaN if no day has one.
+    """
+    if days == 1:
+        return base_value(values, start_s, step_s, known, lag_days_min, at_s)
+    per_day = DAY_S // step_s
+    i = (at_s - start_s) // step_s - lag_days_min * per_day
+    if i >= known:
+        i -= (i - known + per_day) // per_day * per_day
+    total, found = 0.0, 0
+    while i >= 0 and found < days:
+        if not math.isnan(values[i]):
+            total += values[i]
+            found += 1
+        i -= per_day
+    return total / found if found else math.nan
+
+
+@numba.njit(cache=True)
 def fill_forecast(
     out: NDArray[np.float64],
     times_s: NDArray[np.int64],
@@ -71,6 +94,7 @@ def fill_forecast(
     live_step_s: int,
     fade_s: float,
     lag_days_min: int,
+    base_days: int,
 ) -> None:
     """Write the forecast of each of `times_s` to `out`.
 
@@ -90,6 +114,8 @@ def fill_forecast(
         Time in which the present deviation fades to 1/e, seconds > 0.
     lag_days_min
         0 if the base may be read at the time itself, 1 if it is the live series.
+    base_days
+        Days whose mean at the same time is the base.
     """
     has_live = not math.isnan(live_value)
     stands_until_s = live_start_s + live_step_s
@@ -97,7 +123,7 @@ def fill_forecast(
         stands_until_s += live_step_s
     deviation = 0.0
     if has_live:
-        base_live = base_value(base_values, base_start_s, base_step_s, base_known, lag_days_min, live_start_s)
+        base_live = base_mean(base_values, base_start_s, base_step_s, base_known, lag_days_min, base_days, live_start_s)
         if not math.isnan(base_live):
             deviation = live_value - base_live
     for t in range(len(times_s)):
@@ -105,7 +131,7 @@ def fill_forecast(
         if has_live and live_start_s <= at_s < stands_until_s:
             out[t] = live_value
             continue
-        base = base_value(base_values, base_start_s, base_step_s, base_known, lag_days_min, at_s)
+        base = base_mean(base_values, base_start_s, base_step_s, base_known, lag_days_min, base_days, at_s)
         if math.isnan(base):
             out[t] = live_value
         else:
@@ -126,6 +152,7 @@ def forecast_at(
     live_step_s: int,
     fade_s: float,
     lag_days_min: int,
+    base_days: int,
 ) -> NDArray[np.float64]:
     """Forecast from whole series: find what is known at `now_s`, then `fill_forecast`."""
     out = np.empty(len(times_s))
@@ -144,5 +171,6 @@ def forecast_at(
         live_step_s,
         fade_s,
         lag_days_min,
+        base_days,
     )
     return out

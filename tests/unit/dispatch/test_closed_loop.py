@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 
 from closed_loop_cases import STEPS_PER_DAY, daily_site, spiky_prices
-from headrace.dispatch.closed_loop import LoopPrices, LoopSite, loop_problem, run_always_on, run_desk, run_rolling
-from headrace.dispatch.outlook import PRICE_FADE_S, WEATHER_FADE_S
+from headrace.dispatch.closed_loop import (
+    PUE_FADE_S,
+    LoopPrices,
+    LoopSite,
+    loop_problem,
+    run_always_on,
+    run_desk,
+    run_rolling,
+)
+from headrace.dispatch.outlook import PRICE_FADE_S
 from headrace.dispatch.policies.rolling import FINE_S, HORIZON_S
 from headrace.dispatch.price_change import change_of, fit_changes
 from headrace.dispatch.problem import Problem
@@ -70,7 +78,7 @@ def _slow_rolling(site: LoopSite, prices: LoopPrices) -> tuple[np.ndarray, np.nd
         if t > 0 and prices.late_steps == 1:
             last = prices.settled_ccy_per_mwh[t - 1] - prices.day_ahead_ccy_per_mwh[t - 1]
             price += change_of(changes, np.array([last])) * np.exp(-(starts_s - now_s) / PRICE_FADE_S)
-        ahead = forecast(starts_s, now_s, base=pue, live=pue, fade_s=WEATHER_FADE_S, lag_days_min=1)
+        ahead = forecast(starts_s, now_s, base=pue, live=pue, fade_s=PUE_FADE_S, lag_days_min=1)
         plan = solve(_problem(site, t, step_h, price, ahead, stored[t]))
         uses[:, t], stored[t + 1] = plan.use_mw[:, 0], plan.stored_mwh[1]
         paid = prices.settled_ccy_per_mwh[t]

@@ -191,5 +191,19 @@ def test_filling_in_place_gives_the_same_numbers() -> None:
         HOUR,
         600.0,
         0,
+        1,
     )
     np.testing.assert_array_equal(out, forecast(at, now_s, base=base, live=live, fade_s=600.0, lag_days_min=0))
+
+
+def test_the_shape_of_several_days_is_their_mean_and_skips_a_day_without_a_value() -> None:
+    live = ended([float(day) if (hour, day) != (5, 1) else NAN for day in range(4) for hour in range(24)])
+    at = np.array([5, 6]) * HOUR + 4 * DAY
+    got = forecast(at, 4 * DAY, base=live, live=live, fade_s=1.0, lag_days_min=1, base_days=3)
+    assert got.tolist() == [(3 + 2 + 0) / 3, (3 + 2 + 1) / 3]
+
+
+def test_fewer_days_than_asked_still_make_a_shape() -> None:
+    live = ended([4.0] * 24 + [8.0] * 24)
+    got = forecast(np.array([2 * DAY + HOUR]), 2 * DAY, base=live, live=live, fade_s=1.0, lag_days_min=1, base_days=14)
+    assert got.tolist() == [6.0]

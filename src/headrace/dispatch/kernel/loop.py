@@ -295,7 +295,7 @@ def forecast_price(site: SiteArrays, prices: PriceArrays, t: int, times_s: Ints,
     live = t - prices.late_steps
     fill_forecast(
         out, times_s, t * site.step_s, prices.day_ahead, 0, site.step_s, prices.known_steps[t],
-        prices.settled[live] + prices.change[t] if live >= 0 else np.nan, live * site.step_s, site.step_s, fade_s, 0,
+        prices.settled[live] + prices.change[t] if live >= 0 else np.nan, live * site.step_s, site.step_s, fade_s, 0, 1,
     )  # fmt: skip
 
 
@@ -304,7 +304,7 @@ def forecast_pue(site: SiteArrays, t: int, times_s: Ints, fade_s: float, out: Fl
     """PUE of each time as step t sees it: yesterday's shape moved to the present level, which fades."""
     fill_forecast(
         out, times_s, t * site.step_s, site.pue, 0, site.step_s, t + 1,
-        site.pue[t], t * site.step_s, site.step_s, fade_s, 1,
+        site.pue[t], t * site.step_s, site.step_s, fade_s, 1, 1,
     )  # fmt: skip
 
 
@@ -367,7 +367,7 @@ def _day_path(
         window.step_h[k] = site.step_s / 3600.0
     fill_forecast(
         window.forecast[:count], window.times_s[:count], first * site.step_s, prices.day_ahead, 0, site.step_s,
-        prices.known_steps[first], np.nan, 0, site.step_s, 1.0, 0,
+        prices.known_steps[first], np.nan, 0, site.step_s, 1.0, 0, 1,
     )  # fmt: skip
     forecast_pue(site, first, window.times_s[:count], pue_fade_s, window.pue[:count])
     end_slope = np.full(1, lay_out(site, first, count, window))

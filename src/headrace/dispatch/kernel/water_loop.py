@@ -133,7 +133,7 @@ def _pass(
         window.step_h[k] = site.step_s / 3600.0
     fill_forecast(
         window.forecast, window.times_s, t * site.step_s, prices.day_ahead, 0, site.step_s, prices.known_steps[t],
-        np.nan, 0, site.step_s, 1.0, 0,
+        np.nan, 0, site.step_s, 1.0, 0, 1,
     )  # fmt: skip
     forecast_pue(site, t, window.times_s, pue_fade_s, window.pue)
     end_value = lay_out(site, t, count, window)
