@@ -75,7 +75,7 @@ def job_frame(site: Site, jobs: Sequence[Job], records: Sequence[CycleRecord]) -
 
 
 def job_columns(site: Site, records: Sequence[CycleRecord]) -> dict[str, object]:
-    """Columns of a run's intervals that batch jobs add: their power at the bus, and GPUs at work."""
+    """Columns of a run's intervals that batch jobs add: power at the bus, GPUs at work, and the plans' gap."""
     if not site.job_clusters:
         return {}
     hours = site.control_step_s / 3600.0
@@ -84,7 +84,14 @@ def job_columns(site: Site, records: Sequence[CycleRecord]) -> dict[str, object]
         "job_gpus_busy": [
             sum(meter.gpu_s for meter in record.reading.meters.jobs) / site.control_step_s for record in records
         ],
+        "jobs_gap_ratio": pl.Series(_gaps(records), dtype=pl.Float64),
     }
+
+
+def _gaps(records: Sequence[CycleRecord]) -> list[float | None]:
+    """Gap to the fluid optimum of the plan that is made in each interval; None where none is."""
+    memories = [None if record.proposal is None else record.proposal.memory for record in records]
+    return [None if memory is None or not memory.jobs.starts_s else memory.jobs.gap_ratio for memory in memories]
 
 
 def _fate(job: Job, finished_s: int | None) -> JobFate:

@@ -36,3 +36,5 @@ class JobsAhead(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=F
     """Start of each step of the plan, epoch seconds; empty before the first."""
     draw_mw: tuple[float, ...] = ()
     """What all jobs together draw at the bus in each step."""
+    gap_ratio: float = 0.0
+    """What whole gangs lose in this plan against its fluid optimum, at most, per that optimum; 0 without gangs."""

@@ -71,6 +71,7 @@ def plan_jobs(model: SiteModel, sight: "Sight", problem: Problem, outlook: Outlo
     starts_s = outlook.starts_s
     draw = np.zeros(problem.steps)
     orders: tuple[JobOrder, ...] = ()
+    gap_ratio = 0.0
     if jobs.at:
         pue = pue_of_clusters(model, outlook.temp_c)
         answer = first_step(problem, jobs.jobs, jobs.states, clusters, starts_s=starts_s, pue_ratio=pue)
@@ -81,7 +82,11 @@ def plan_jobs(model: SiteModel, sight: "Sight", problem: Problem, outlook: Outlo
                 if mw > AT_MW
             )
             draw = planned_draw_mw(answer.plan)
-    ahead = JobsAhead(orders=orders, starts_s=tuple(starts_s.tolist()), draw_mw=tuple(draw.tolist()))
+            if isinstance(answer.plan, GangPlan):
+                gap_ratio = answer.plan.gap_ccy / max(1.0, abs(answer.plan.fluid.objective_ccy))
+    ahead = JobsAhead(
+        orders=orders, starts_s=tuple(starts_s.tolist()), draw_mw=tuple(draw.tolist()), gap_ratio=gap_ratio
+    )
     return msgspec.structs.replace(sight.memory, jobs=ahead)
 
 

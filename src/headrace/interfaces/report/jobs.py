@@ -44,6 +44,7 @@ def job_section(result: ReplayResult) -> Section | None:
                     "Earned",
                     "Penalties",
                     "Share of value",
+                    "Gap of plans",
                     "Margin below bound",
                 ),
                 rows=tuple(_row(run, bound, value, currency) for run in shown),
@@ -52,7 +53,8 @@ def job_section(result: ReplayResult) -> Section | None:
             _largest(headline_run(result), currency),
         ),
         source="Finished: all work saved by the deadline. GPU-hours: at work, with restarts, checkpoints and work done "
-        "twice. Margin below bound: of the whole site, against the fluid bound, which cuts gangs to any power.",
+        "twice. Gap of plans: mean over the plans of what whole gangs lose against the plan's own fluid optimum, at most. "
+        "Margin below bound: of the whole site, against the fluid bound, which cuts gangs to any power.",
     )
 
 
@@ -69,8 +71,15 @@ def _row(run: PolicyRun, bound: PolicyRun | None, value_ccy: float, currency: st
         money(earned, currency),
         money(penalties, currency),
         share((earned - penalties) / value_ccy if value_ccy else None),
+        _gap(run),
         "n/a" if bound is None else money(bound.margin_ccy - run.margin_ccy, currency),
     )
+
+
+def _gap(run: PolicyRun) -> str:
+    """Mean gap of a policy's job plans to their fluid optima; empty where it makes none."""
+    gaps = run.intervals["jobs_gap_ratio"].drop_nulls().to_numpy()
+    return share(float(gaps.mean())) if gaps.size else ""
 
 
 def _largest(run: PolicyRun, currency: str) -> Table:
