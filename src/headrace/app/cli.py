@@ -243,6 +243,16 @@ def bench_value(
     show(bench_value(need_data(data), site_a_names=site_a_series(site_a)), print_value, as_json=json)
 
 
+@bench.command(name="forecasts")
+def bench_forecasts(*, data: Data = None, json: Json = False) -> None:
+    """Measure how far the forecasts of price, temperature and demand miss, beside simple ones."""
+    from headrace.app.bench.forecasts import bench_forecasts, print_forecasts
+    from headrace.app.folders import need_data
+    from headrace.app.printing import show
+
+    show(bench_forecasts(need_data(data)), print_forecasts, as_json=json)
+
+
 @bench.command(name="backcast")
 def bench_backcast(*, data: Data = None, json: Json = False) -> None:
     """Replay a public miner's disclosed months from stated assumptions, with the error."""
