@@ -124,7 +124,7 @@ def histories(draw):
     return job, draw(st.lists(st.booleans(), min_size=1, max_size=120))
 
 
-@pytest.mark.inv("S1")
+@pytest.mark.inv("S6")
 @given(histories(), st.integers(1, 7))
 def test_work_is_paid_once_whatever_is_lost_and_done_again(history, group):
     """And what settlement intervals add up to does not depend on how they are cut."""

@@ -62,6 +62,8 @@ def test_what_comes_in_at_the_bus_goes_out_with_jobs_on_it(result):
         assert f["shed_mw"].max() == 0.0
 
 
+@pytest.mark.inv("D8")
+@pytest.mark.inv("D9")
 @pytest.mark.parametrize("policy", BY_GANG)
 def test_a_cluster_is_never_exceeded_and_gangs_run_whole(journals, jobs, policy):
     for record in journals[policy]:
@@ -71,6 +73,7 @@ def test_a_cluster_is_never_exceeded_and_gangs_run_whole(journals, jobs, policy)
             assert order.power_mw == jobs[order.job].power_mw
 
 
+@pytest.mark.inv("D8")
 @pytest.mark.parametrize("policy", HEADLINE)
 def test_no_job_runs_before_it_is_submitted_or_after_it_can_earn(journals, jobs, policy):
     begun = set()
@@ -81,6 +84,7 @@ def test_no_job_runs_before_it_is_submitted_or_after_it_can_earn(journals, jobs,
     assert len(begun) > len(jobs) // 2
 
 
+@pytest.mark.inv("D9")
 @pytest.mark.parametrize("policy", BY_GANG)
 def test_a_gang_once_started_is_left_running(journals, jobs, policy):
     """For its minimum run, until it is done or due; only a shortage at the bus may stop it, and none comes here."""
@@ -106,6 +110,7 @@ def test_work_is_conserved_and_saved_work_never_lost(journals, jobs, policy):
         assert drawn[i] >= saved[i] - 300  # every meter rounds to one watt-hour
 
 
+@pytest.mark.inv("S6")
 @pytest.mark.parametrize("policy", HEADLINE)
 def test_statements_earn_what_the_jobs_earned_and_never_more_than_they_are_worth(result, policy):
     run_ = result.run(policy)

@@ -107,9 +107,9 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=F
     reserve_penalties: int = 0
     """Charges for reserve sold and not held or not delivered."""
     jobs: int = 0
-    """Value of batch jobs finished."""
+    """Value of the work of batch jobs that was saved in time."""
     job_penalties: int = 0
-    """Lateness of batch jobs, and the cost of interrupting them."""
+    """Lateness of batch jobs."""
     hosting: int = 0
     """What owners of hosted machines pay the site: power, fee, share of profit."""
     hosting_payouts: int = 0
