@@ -183,11 +183,11 @@ def _expected(
     price, pue = np.empty(len(times_s)), np.empty(len(times_s))
     fill_forecast(
         price, times_s, t * step_s, prices.day_ahead_ccy_per_mwh, 0, step_s, int(prices.day_ahead_known_steps[t]),
-        float(prices.settled_ccy_per_mwh[t]), t * step_s, step_s, PRICE_FADE_S, 0,
+        float(prices.settled_ccy_per_mwh[t]), t * step_s, step_s, PRICE_FADE_S, 0, 1,
     )  # fmt: skip
     fill_forecast(
         pue, times_s, t * step_s, site.pue_ratio, 0, step_s, t + 1,
-        float(site.pue_ratio[t]), t * step_s, step_s, WEATHER_FADE_S, 1,
+        float(site.pue_ratio[t]), t * step_s, step_s, WEATHER_FADE_S, 1, 1,
     )  # fmt: skip
     steps = len(times_s)
     mean = float(price @ step_h / step_h.sum())

@@ -63,11 +63,15 @@ def schedule_gang(
     most = work + lost
     best = np.zeros((steps + 1, 3, most + 1))
     for t in range(steps - 1, -1, -1):
+        _back(units, gain, cost, is_open, best, t, PAUSED, restart, restart + least_run, idle)
+        if mode == FRESH:
+            _back(units, gain, cost, is_open, best, t, FRESH, 0, least_run, 0.0)
+        net = gain[t] - cost[t]
         for left in range(1, most + 1):
-            for at in range(3):
-                best[t, at, left] = _choose(
-                    units, gain, cost, is_open, best, t, at, left, restart, least_run, idle, lost, toll, most
-                )[0]
+            stand = best[t + 1, PAUSED, min(left + lost, most)] - idle * units[t] - toll
+            works = min(units[t], left)
+            runs = works * net + best[t + 1, RUNNING, left - works]
+            best[t, RUNNING, left] = runs if is_open[t] and runs > stand else stand
     t, left = 0, work
     if mode == RUNNING and (locked > 0 or restart_left > 0):
         t, left = _run(units, 0, left, restart_left, max(locked, 1), busy)
@@ -84,6 +88,47 @@ def schedule_gang(
                 mode = PAUSED
             t += 1
     return left
+
+
+@njit(cache=True, error_model="numpy")
+def _back(
+    units: Ints, gain: Floats, cost: Floats, is_open: Bools, best: Floats, t: int, mode: int, first: int, run: int,
+    idle: float,
+) -> None:  # fmt: skip
+    """Write the best of a gang that stands before step t, for every work left: wait, or start and run for `run` units.
+
+    What a start earns is summed once for all who have work left after it; who finishes within it is summed alone.
+    """
+    end, done, earned, rest, waits_left = t, 0, 0.0, run, first
+    while end < len(units) and is_open[end] and (rest > 0 or end == t):
+        waits = min(waits_left, units[end])
+        earned += (units[end] - waits) * gain[end] - units[end] * cost[end]
+        done += units[end] - waits
+        waits_left -= waits
+        rest -= units[end]
+        end += 1
+    is_whole = end > t and (rest <= 0 or end == len(units))
+    for left in range(1, best.shape[2]):
+        stand = best[t + 1, mode, left] - idle * units[t]
+        if left > done:
+            runs = earned + best[end, RUNNING, left - done] if is_whole else NEVER
+        else:
+            runs = _finish(units, gain, cost, t, left, first)
+        best[t, mode, left] = max(stand, runs)
+
+
+@njit(cache=True, error_model="numpy")
+def _finish(units: Ints, gain: Floats, cost: Floats, t: int, left: int, first: int) -> float:
+    """What a start in step t earns that is done before its least run is over."""
+    earned = 0.0
+    while left > 0:
+        waits = min(first, units[t])
+        works = min(units[t] - waits, left)
+        earned += works * gain[t] - (waits + works) * cost[t]
+        first -= waits
+        left -= works
+        t += 1
+    return earned
 
 
 @njit(cache=True, error_model="numpy")
