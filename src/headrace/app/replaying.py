@@ -267,9 +267,9 @@ def _policy(label: str, variant: Variant) -> Policy | Infeasible:
 def _bound(variant: Variant) -> Policy | Infeasible:
     """Perfect foresight of the whole period."""
     model, truth = variant.model, variant.truth
-    if model.site.reserves:
-        return bound_with_reserve(model, variant.inputs, truth)
     problem = _committed(variant)
+    if model.site.reserves:
+        return bound_with_reserve(model, variant.inputs, truth, problem)
     if variant.jobs:
         return hindsight_bound(model, truth, problem, variant.jobs)
     plan = solve(problem)

@@ -9,6 +9,7 @@ from headrace.core import BadInput, Interval, iso
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Bound, Policy
+from headrace.dispatch.problem import Problem
 from headrace.dispatch.reserve import HOUR_S
 from headrace.dispatch.reserve_hindsight import sell_in_hindsight
 from headrace.dispatch.reserve_offers import desk_offers, offers_at_cost
@@ -56,28 +57,30 @@ def selling(policy: Policy, site: Site) -> Policy:
     return Selling(policy, OFFERINGS[policy.name])
 
 
-def bound_with_reserve(model: SiteModel, inputs: Inputs, truth: Truth) -> Policy | Infeasible:
+def bound_with_reserve(model: SiteModel, inputs: Inputs, truth: Truth, problem: Problem) -> Policy | Infeasible:
     """The bound of a site that sells reserve: chosen and dispatched with hindsight.
+
+    `problem` is the whole period's, units started and stopped.
 
     Where a monthly peak is charged, its import stays under the peaks of the plan without reserve.
     """
-    plan = solve(truth.problem)
+    plan = solve(problem)
     if isinstance(plan, Infeasible):
         return plan
-    peak = truth.problem.peak
+    peak = problem.peak
     hours = np.arange(truth.window.start_s, truth.window.end_s, HOUR_S, dtype=np.int64)
     found = sell_in_hindsight(
         model,
-        truth.problem,
+        problem,
         truth.window.start_s,
         {r: inputs.further[each.price].onto(hours) for r, each in enumerate(model.site.reserves)},
         step_s=min(model.site.market.settlement_step_s, HOUR_S),
         import_max_mw=None if peak is None else plan.peak_mw[peak.period],
     )
     if found is None:
-        return Bound(truth.problem, plan, truth.window.start_s)
+        return Bound(problem, plan, truth.window.start_s)
     chosen = msgspec.structs.replace(found.plan, peak_mw=plan.peak_mw)
-    return Released(Bound(truth.problem, chosen, truth.window.start_s), found.awards)
+    return Released(Bound(problem, chosen, truth.window.start_s), found.awards)
 
 
 def reserve_notes(site: Site, inputs: Inputs, window: Interval) -> list[str]:

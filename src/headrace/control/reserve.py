@@ -38,7 +38,6 @@ def obligations(model: SiteModel, book: ReserveBook, inputs: Inputs, now_s: int)
     """What is owed of each reserve in the interval that begins now, in the site's order."""
     owed: list[Obligation] = []
     awards = book.at(now_s)
-    is_resting = bool(awards) and _rests(model, inputs, now_s)
     for r in sorted({award.reserve for award in awards}):
         reserve = model.site.reserves[r]
         product = product_at(reserve, now_s)
@@ -56,7 +55,7 @@ def obligations(model: SiteModel, book: ReserveBook, inputs: Inputs, now_s: int)
                 battery_mw=sum(award.mw for award in own if award.carrier == BATTERY),
                 duration_h=product.duration_h,
                 called_ratio=_called(reserve, inputs, now_s),
-                is_resting=is_resting,
+                is_resting=_rests(model, inputs, _answers_since_s(reserve, inputs, now_s)),
                 price_ccy_per_mw_h=own[0].price_ccy_per_mw_h,
             )
         )
@@ -171,6 +170,21 @@ def _called(reserve: Reserve, inputs: Inputs, now_s: int) -> float:
         return 0.0
     ratio = inputs.further[reserve.calls].at(now_s)
     return min(max(ratio, 0.0), 1.0) if ratio == ratio else 0.0  # noqa: PLR0124  NaN: no order on record
+
+
+def _answers_since_s(reserve: Reserve, inputs: Inputs, now_s: int) -> int:
+    """When the call under way began, which excuses nothing of itself in the hour it begins in; now without one.
+
+    What is sold for the hours after is measured from before the call too, when their carriers may not have run.
+    """
+    if reserve.calls is None:
+        return now_s
+    series, since_s = inputs.further[reserve.calls], now_s
+    hour_s = now_s - now_s % HOUR_S
+    while since_s - series.step_s >= hour_s and series.at(since_s) > 0.0 and series.at(since_s - series.step_s) > 0.0:
+        since_s -= series.step_s
+    began_before = series.at(since_s) > 0.0 and series.at(since_s - series.step_s) > 0.0
+    return now_s if began_before else since_s
 
 
 def _rests(model: SiteModel, inputs: Inputs, now_s: int) -> bool:

@@ -28,6 +28,7 @@ from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel, UseKind
 from headrace.energy import Series
 from headrace.energy.forecast import forecast
+from headrace.energy.tariffs import adder_ccy_per_mwh
 from headrace.loads import Allowance, Hosting, PowerPrice, ShellTenant
 
 __all__ = ["allowance_terms", "hosting_terms", "rows_of", "shell_mw", "shell_terms", "stocks_of"]
@@ -95,9 +96,13 @@ def hosting_terms(terms: Terms, model: SiteModel, asked: Asked) -> None:
     """Value hosted machines by their contract instead of their mining."""
     outlook = asked.outlook
     pue = pue_of(model, outlook.temp_c)
-    cost = outlook.price_ccy_per_mwh + model.site.tariff.import_adder_ccy_per_mwh + terms.import_adder_ccy_per_mwh
-    miner = {each.name: i for i, each in enumerate(model.site.miners)}
-    for contract in model.site.hosting:
+    site = model.site
+    # What `settlement.close` passes through: market, the site's adder, dated price adders; no supplier's fee, no peak.
+    cost = outlook.price_ccy_per_mwh + site.tariff.import_adder_ccy_per_mwh
+    if site.charges:
+        cost = cost + adder_ccy_per_mwh(site.charges, outlook.starts_s, outlook.price_ccy_per_mwh, site.time_zone)
+    miner = {each.name: i for i, each in enumerate(site.miners)}
+    for contract in site.hosting:
         for row in rows_of(model, UseKind.MINING, miner[contract.miner]):
             ratio = pue[model.uses[row].cooling]
             earned = model.kept_hash_phs_per_mw[row, 0] * outlook.hashprice_ccy_per_phs_day / 24.0

@@ -14,6 +14,7 @@ from headrace.dispatch.policies.proposal import Sight
 from headrace.dispatch.reserve import BATTERY, Award, Offer, ReserveBook, carriers, energy_kept_mwh
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
+from headrace.energy.plant import secure_mw
 from headrace.energy.reserves import product_at
 
 __all__ = ["answered", "clear", "load_most_mw"]
@@ -88,8 +89,13 @@ def load_most_mw(model: SiteModel) -> float:
     worst = [max(cooling.pue_ratio) for cooling in site.coolings]
     carry = {i for r in range(len(site.reserves)) for i in carriers(model, r)}
     firm_mw: float = sum(it_mw * ratio for it_mw, ratio in zip(model.firm_it_mw.tolist(), worst, strict=True))
+    firm_mw += sum(tenant.contracted_mw for tenant in site.tenants)
     beside_mw = sum(use.it_max_mw * worst[use.cooling] for i, use in enumerate(model.uses) if i not in carry)
-    return max(0.0, site.connection.import_max_mw - firm_mw - beside_mw)
+    import_max_mw = site.connection.import_max_mw
+    if site.plant is not None and site.plant.transformers:
+        in_service_mw = tuple(each.limit_mw for each in site.plant.transformers)
+        import_max_mw = min(import_max_mw, secure_mw(in_service_mw, is_n_minus_1=site.plant.is_n_minus_1))
+    return max(0.0, import_max_mw - firm_mw - beside_mw)
 
 
 def _published(model: SiteModel, inputs: Inputs, reserve: int, now_s: int) -> tuple[int, Series]:

@@ -253,6 +253,7 @@ def _coarse(problem: Problem, times: int, import_max_mw: Floats | None) -> Probl
         source_max_mw=mean(problem.source_max_mw),
         peak=None,
         terms=None,
+        unit_is_on=None,
     )
 
 

@@ -28,11 +28,11 @@ CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = (
     (comes_or_goes, service_terms),
     (lambda site: bool(site.tenants), shell_terms),
     (changes_import_cost, supply_terms),
+    (lambda site: bool(site.charges), charge_terms),
     (lambda site: bool(site.hosting), hosting_terms),
     (lambda site: bool(site.allowances or site.hosting), allowance_terms),
     (lambda site: site.plant is not None, plant_terms),
     (lambda site: bool(site.reserves), reserve_terms),
-    (lambda site: bool(site.charges), charge_terms),
 )
 """Does a site declare it, and who then contributes; later ones see what earlier ones wrote."""
 

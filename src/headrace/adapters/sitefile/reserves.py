@@ -78,6 +78,12 @@ def _carriers(file: SiteFile, each: ReserveSection, path: KeyPath) -> Findings:
         elif name not in known:
             found = f'must name a miner or a curtailable lease, was "{name}"'
             yield Finding(path=(*path, "loads"), found=found, do=did_you_mean(name, known))
+        elif name in {host.miner for host in file.hosting if host.owner_stops_at_loss}:
+            found = f'"{name}" stops whenever its owner loses money, so what it carries is not sure to be there'
+            yield Finding(path=(*path, "loads"), found=found, do="Leave it out, or agree that it runs while sold")
+        elif name in {allowance.load for allowance in file.allowance}:
+            found = f'"{name}" has an [[allowance]], which a call could exceed'
+            yield Finding(path=(*path, "loads"), found=found, do="Leave it out, or its allowance")
     if len(set(each.loads)) < len(each.loads):
         yield Finding(path=(*path, "loads"), found="names a load twice", do="Name each once")
     if each.battery and file.battery is None:
