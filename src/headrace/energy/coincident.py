@@ -6,7 +6,7 @@ The log x of a day's highest load is seen as
     z = e / σ↑ if e > 0, e / σ↓ if e < 0                          hot days lie closer together than mild ones
     z(day + 1) = ρ z(day) + √(1 − ρ²) · N(0, 1)                   heat lasts
 
-The level is the median of the last 28 days, each taken to its normal temperature where temperatures are known. Today,
+The level is the median of the last 14 days, each taken to its normal temperature where temperatures are known. Today,
 each of the last 28 days gives a course the load may take from its last known hour on (its own course, scaled), weighed
 by how likely the day before makes its highest load. So
 
@@ -17,7 +17,8 @@ The last factor is an exact sum over the chain of z on a grid to the period's en
 (Ontario's five), "the highest so far" is the k-th highest day, and fewer than k days pass. Every figure at `now` rests
 on loads known at `now`: a month's highest load so far is worked out again from the series, never carried.
 
-Parameters start from stated priors and take in the periods of earlier calendar years: walk-forward.
+Parameters start from stated priors and take in the periods of earlier calendar years: walk-forward. So does the trust
+in the result (`coincident_trust`), where each month is a period of its own.
 """
 
 from datetime import date
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 
 from headrace.energy.coincident_chain import EDGES, GRID, normal_below, survival, transition
 from headrace.energy.coincident_days import LoadDays
+from headrace.energy.coincident_trust import odds_learned, tempered
 
 __all__ = ["PeakCalendar", "PeakForecast"]
 
@@ -36,7 +38,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TRAILING_DAYS: Final = 28
-"""Days behind the level and the courses: four weeks, so that weekdays weigh alike."""
+"""Days behind the courses: four weeks, so that weekdays weigh alike."""
+LEVEL_DAYS: Final = 14
+"""Days behind the level: two weeks follow a hot spell sooner than four, and cost less in each of five summers."""
 
 WEEKEND_LOG: Final = 0.02
 """How much lower a weekend's highest load is. Prior: about 2 % (offices closed, air conditioning running)."""
@@ -56,6 +60,9 @@ LOG_PER_C: Final = 0.025
 """Log load per degree above `COOLING_FROM_C`: 2.5 % a degree, an assumption."""
 COOLING_FROM_C: Final = 24.0
 """Daily maximum from which cooling counts."""
+
+NOON_HOUR: Final = 12
+"""Hour from which what was said is counted: a hot month's highest load comes in the afternoon."""
 
 NEAR_LOG: Final = 0.005
 """Hours within about half a per cent of a course's highest share its chance."""
@@ -109,6 +116,7 @@ class PeakForecast:
         self._shape_log = LOG_PER_C * seen_c - weekend_log
         self._level_log = _trailing_median(days.most_log_mw - LOG_PER_C * felt_c + weekend_log)
         self._spreads: dict[int, _Spread] = {}
+        self._odds: dict[int, float] = {}
         self._lasts: dict[tuple[int, int], Floats] = {}
         self._ahead: tuple[int, Floats] = (-1, np.zeros(0))
 
@@ -119,7 +127,7 @@ class PeakForecast:
         """
         known = int(self.days.known_s.searchsorted(now_s, side="right"))
         if known != self._ahead[0]:
-            self._ahead = known, self._look_ahead(known)
+            self._ahead = known, self._look_ahead(known, is_tempered=True)
         chance = self._ahead[1]
         place = (starts_s - self.days.start_s) // 3600 - known
         out = np.zeros(len(place))
@@ -142,7 +150,7 @@ class PeakForecast:
         lately_log = self.days.hour_log_mw[self.days.first_hour[max(today - 1, 0)] : known].max()
         return bool(lately_log >= before_log[-1] + np.log(near_ratio))
 
-    def _look_ahead(self, known: int) -> Floats:
+    def _look_ahead(self, known: int, *, is_tempered: bool) -> Floats:
         """Chances of the hours from the first unknown one to the end of tomorrow."""
         days = self.days
         today = int(np.searchsorted(days.first_hour, known, side="right")) - 1
@@ -169,7 +177,7 @@ class PeakForecast:
             else:
                 highest_log = _top(np.append(highest_log, weight @ most_log), self.calendar.count)
             chance[left:] = self._tomorrow(today, float(weight @ z), highest_log)
-        return chance
+        return tempered(chance, self._trust(days.dates[today].year)) if is_tempered else chance
 
     def _tomorrow(self, today: int, z_today: float, highest_log: Floats) -> Floats:
         """Chances of tomorrow's hours: a day of any height, of the shape the last 28 had."""
@@ -227,6 +235,26 @@ class PeakForecast:
             self._lasts[day, today] = survival(spread.chain, threshold, self.calendar.count)
         return self._lasts[day, today]
 
+    def _trust(self, year: int) -> float:
+        """Factor on the odds from the periods of calendar years before `year`; 1 where a period is a year.
+
+        Yearly periods are too few to learn from, and too long to go through again.
+        """
+        if not self.calendar.is_monthly:
+            return 1.0
+        if year not in self._odds:
+            is_before = np.array([day.year < year for day in self.days.dates])
+            seen = np.flatnonzero((self.period >= 0) & is_before & np.isfinite(self._level_log))
+            seen = seen[seen > TRAILING_DAYS + 1]
+            said_phs = sum(self._said_phs(int(day)) for day in seen)
+            self._odds[year] = odds_learned(said_phs, self.calendar.count * len(np.unique(self.period[seen])))
+        return self._odds[year]
+
+    def _said_phs(self, day: int) -> float:
+        """Sum of the chances of a day's hours from noon on, each as it began and before any tempering."""
+        hours = range(int(self.days.first_hour[day]) + NOON_HOUR, int(self.days.first_hour[day + 1]))
+        return sum(float(self._look_ahead(hour, is_tempered=False)[0]) for hour in hours)
+
     def _spread(self, year: int) -> "_Spread":
         """Scatter from the priors and from the periods of calendar years before `year`."""
         if year not in self._spreads:
@@ -275,8 +303,8 @@ def _scale(prior_log: float, seen_log: Floats) -> float:
 def _trailing_median(adjusted_log: Floats) -> Floats:
     """Median of the days before each; NaN where there are too few."""
     level = np.full(len(adjusted_log), np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(adjusted_log, TRAILING_DAYS)
-    level[TRAILING_DAYS:] = np.median(windows[:-1], axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(adjusted_log, LEVEL_DAYS)
+    level[LEVEL_DAYS:] = np.median(windows[:-1], axis=1)
     return level
 
 

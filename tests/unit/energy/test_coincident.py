@@ -1,5 +1,7 @@
 """The forecast of coincident peaks: what it may know, and what its chances add up to."""
 
+from datetime import date
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from headrace.energy import Series
 from headrace.energy.coincident import PeakCalendar, PeakForecast
 from headrace.energy.coincident_chain import GRID, survival, transition
 from headrace.energy.coincident_days import fold
+from headrace.energy.coincident_trust import odds_learned, tempered
 
 ZONE = "America/Chicago"
 SUMMER = PeakCalendar(months=(6, 7, 8, 9), is_monthly=True, first_month=1, count=1)
@@ -97,3 +100,25 @@ def test_survival_counts_what_a_simulated_chain_does():
         passes += z > 0.9
     seen = [(passes <= most).mean() for most in range(count)]
     np.testing.assert_allclose(exact, seen, atol=0.012)
+
+
+def test_what_was_said_in_vain_lowers_the_odds_of_the_next_year_and_never_of_its_own():
+    load = make_load(days=600)
+    forecast = PeakForecast(fold(load, None, ZONE), SUMMER)
+    now_s = START_S + 3600 * (24 * 470 + 14)
+    later = load.known_s > now_s
+    other = msgspec.structs.replace(load, values=np.where(later, 2.0 * load.values, load.values))
+    np.testing.assert_array_equal(chances(load, SUMMER, now_s), chances(other, SUMMER, now_s))
+    assert forecast._trust(2023) == 1.0
+    said_phs = sum(forecast._said_phs(forecast.days.dates.index(date(2023, 6, 1)) + i) for i in range(122))
+    assert forecast._trust(2024) == min((4.0 + 4) / (4.0 + said_phs), 1.0)
+
+
+@pytest.mark.parametrize(("chance", "odds_ratio", "expected"), [(0.0, 0.5, 0.0), (1.0, 0.5, 1.0), (0.5, 0.5, 1 / 3)])
+def test_tempering_leaves_the_certain_and_the_impossible_alone(chance, odds_ratio, expected):
+    assert tempered(np.array([chance]), odds_ratio)[0] == pytest.approx(expected)
+
+
+def test_a_forecast_that_said_too_little_is_not_raised():
+    assert odds_learned(2.0, 4) == 1.0
+    assert odds_learned(12.0, 4) == 0.5

@@ -9,6 +9,7 @@ walk-forward from stated priors; its form was chosen with these five summers in 
 """
 
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ YEARS: Final = (2020, 2021, 2022, 2023, 2024)
 SUMMER: Final = PeakCalendar(months=(6, 7, 8, 9), is_monthly=True, first_month=1, count=1)
 CHARGE_USD_PER_MW_YEAR: Final = 65_000.0
 """Of the right size for ERCOT's postage-stamp transmission charge in these years; an assumption, not a tariff page."""
+SUMMER_PEAKS: Final = len(SUMMER.months)
 ADDER_USD_PER_MWH: Final = 4.0
 """On import, as at site (a); an assumption."""
 EFFICIENCY_J_PER_TH: Final = 17.5
@@ -42,6 +44,8 @@ EFFICIENCY_J_PER_TH: Final = 17.5
 FIXED_HOURS: Final = (15, 16, 17)
 """Local hours of the desk that stops every day."""
 NEAR_RATIO: Final = 0.98
+BANDS: Final = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 1.0)
+"""Edges of the bands of chance in which what was said is held against what came."""
 CHANCES: Final = (0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005, 0.002)
 FALSE_MOST: Final = 2
 """Fewer than three false alarms: with this many given in a month, the capped rules give one more and no further."""
@@ -87,12 +91,15 @@ def bench_peaks(data: Path) -> dict[str, Any]:
     chance = _chances(PeakForecast(days, SUMMER), months)
     alone = _chances(PeakForecast(fold(load, None, ZONE), SUMMER), months)
     seeing = _chances(PeakForecast(days, SUMMER, is_weather_known=True), months)
-    own = (margin[0] > 0.0) & (chance * CHARGE_USD_PER_MW_YEAR / 4.0 > margin[0])
+    own = (margin[0] > 0.0) & (chance * CHARGE_USD_PER_MW_YEAR / SUMMER_PEAKS > margin[0])
     headline = _score(days, months, own, margin[1], is_off=margin[0] <= 0.0)
     return {
         "months": len(months),
         **{key: headline[key] for key in ("avoided", "false_alarms_max", "false_alarms_total", "hours_curtailed")},
         "false_alarms_cost_usd_per_mw": headline["false_alarms_cost_usd_per_mw"],
+        "lost_margin_usd_per_mw": headline["lost_margin_usd_per_mw"],
+        "total_cost_usd_per_mw": headline["total_cost_usd_per_mw"],
+        "months_within_bar": headline["months_within_bar"],
         "per_month": headline["per_month"],
         "baselines": {
             "fixed_hours": _brief(_score(days, months, _fixed(days), margin[1])),
@@ -201,7 +208,7 @@ def _score(
     for month in months:
         alarms = _alarms(days, month, told, off, cap)
         false = [run for run in alarms if month.peak not in run]
-        cost = [round(float(np.maximum(margin_usd_per_mwh[run], 0.0).sum()), 2) for run in false]
+        cost = [round(_lost(margin_usd_per_mwh, [run]), 2) for run in false]
         rows.append(
             {
                 "month": month.label,
@@ -210,17 +217,27 @@ def _score(
                 "false_alarms": len(false),
                 "hours_curtailed": sum(len(run) for run in alarms),
                 "false_alarm_costs_usd_per_mw": cost,
+                "lost_margin_usd_per_mw": round(_lost(margin_usd_per_mwh, alarms), 2),
             }
         )
+    avoided = sum(row["is_avoided"] for row in rows)
+    lost = sum(row["lost_margin_usd_per_mw"] for row in rows)
     return {
-        "avoided": sum(row["is_avoided"] for row in rows),
+        "avoided": avoided,
         "false_alarms_max": max(row["false_alarms"] for row in rows),
         "false_alarms_total": sum(row["false_alarms"] for row in rows),
         "months_within_bar": sum(row["is_avoided"] and row["false_alarms"] <= FALSE_MOST for row in rows),
         "hours_curtailed": sum(row["hours_curtailed"] for row in rows),
         "false_alarms_cost_usd_per_mw": round(sum(sum(row["false_alarm_costs_usd_per_mw"]) for row in rows), 2),
+        "lost_margin_usd_per_mw": round(lost, 2),
+        "total_cost_usd_per_mw": round((len(rows) - avoided) * CHARGE_USD_PER_MW_YEAR / SUMMER_PEAKS + lost, 2),
         "per_month": rows,
     }
+
+
+def _lost(margin_usd_per_mwh: Floats, alarms: list[list[int]]) -> float:
+    """Margin of the hours that alarms stopped."""
+    return sum(float(np.maximum(margin_usd_per_mwh[run], 0.0).sum()) for run in alarms)
 
 
 def _brief(score: dict[str, Any]) -> dict[str, Any]:
@@ -250,8 +267,8 @@ def _days_known(days: LoadDays, months: list[Month], ahead: int) -> dict[str, An
     }
 
 
-def _calibration(months: list[Month], chance: Floats) -> dict[str, float]:
-    """How well P was: its sum over a month (1 would be right), at the peak, and its Brier score against an even one."""
+def _calibration(months: list[Month], chance: Floats) -> dict[str, Any]:
+    """How well P was: its sum a month (1 would be right), at the peak, its Brier score against an even one, by band."""
     is_peak = np.concatenate([month.hours == month.peak for month in months])
     said = np.concatenate([chance[month.hours] for month in months])
     even = np.concatenate([np.full(len(month.hours), 1.0 / len(month.hours)) for month in months])
@@ -259,13 +276,19 @@ def _calibration(months: list[Month], chance: Floats) -> dict[str, float]:
         "sum_per_month": float(said.sum() / len(months)),
         "at_peak_mean": float(said[is_peak].mean()),
         "brier_skill_ratio": float(1.0 - ((said - is_peak) ** 2).mean() / ((even - is_peak) ** 2).mean()),
+        "bands": [
+            {"from": low, "to": high, "hours": int(held.sum()), "said": float(said[held].sum()), "came": int(came)}
+            for low, high in pairwise(BANDS)
+            for held in ((said >= low) & (said < high),)
+            for came in (is_peak[held].sum(),)
+        ],
     }
 
 
 def print_peaks(figures: dict[str, Any], terminal: Console) -> None:
     """Show the figures."""
     table = Table(title=f"Monthly maxima of {figures['months']} summer months")
-    for column in ("Rule", "Avoided", "False, worst month", "False in all", "Hours", "Cost, USD/MW"):
+    for column in ("Rule", "Avoided", "False, worst month", "False in all", "Hours", "False, USD/MW", "In all, USD/MW"):
         table.add_column(column, justify="left" if column == "Rule" else "right")
     rows = [("dispatch's own", figures)]
     rows += [(name.replace("_", " "), row) for name, row in figures["baselines"].items()]
@@ -275,6 +298,13 @@ def print_peaks(figures: dict[str, Any], terminal: Console) -> None:
         (f"chance {row['chance']:g}, weather known", row) for row in figures["weather_forecast_perfect"]["frontier"]
     ]
     for name, row in rows:
-        keys = ("avoided", "false_alarms_max", "false_alarms_total", "hours_curtailed", "false_alarms_cost_usd_per_mw")
+        keys = (
+            "avoided",
+            "false_alarms_max",
+            "false_alarms_total",
+            "hours_curtailed",
+            "false_alarms_cost_usd_per_mw",
+            "total_cost_usd_per_mw",
+        )
         table.add_row(name, *(f"{row[key]:,.0f}" for key in keys))
     terminal.print(table)
