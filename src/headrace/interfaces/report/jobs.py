@@ -53,7 +53,7 @@ def job_section(result: ReplayResult) -> Section | None:
             _largest(headline_run(result), currency),
         ),
         source="Finished: all work saved by the deadline. GPU-hours: at work, with restarts, checkpoints and work done "
-        "twice. Gap of plans: mean over the plans of what whole gangs lose against the plan's own fluid optimum, at most. "
+        "twice. Gap of plans: mean of what whole gangs lose at most, per the fluid optimum of the site and its jobs. "
         "Margin below bound: of the whole site, against the fluid bound, which cuts gangs to any power.",
     )
 
