@@ -3,9 +3,13 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace.adapters.sitefile import load_site
+from headrace.control.feeders import behind_feeders
 from headrace.control.reserve import obligations
+from headrace.control.setpoints import Mode, Setpoints
 from headrace.core import BadInput
 from headrace.dispatch.policies.always_on import present
 from headrace.dispatch.reserve import Award, ReserveBook
@@ -128,3 +132,36 @@ def test_what_others_may_stop_or_forbid_to_stop_carries_no_reserve(tmp_path, loa
     path.write_text(text.replace('loads = ["own S21"]', f'loads = ["own S21", "{load}"]', 1), encoding="utf-8")
     with pytest.raises(BadInput, match=why):
         load_site(path)
+
+
+MW = st.floats(0.0, 20.0)
+BLOCK = st.tuples(MW, st.none() | MW, st.floats(0.0, 1.0), st.floats(-50.0, 500.0), st.integers(-1, 1))
+
+
+@given(st.lists(BLOCK, min_size=1, max_size=6), st.tuples(MW, MW))
+def test_a_feeder_serves_reserve_sold_before_worth_and_is_never_overloaded(blocks, room_mw):
+    width, limit, share, worth, feeder_of = (list(each) for each in zip(*blocks, strict=True))
+    keep = [mw * part for mw, part in zip(width, share, strict=True)]
+    setpoints = Setpoints(
+        mode=Mode.PLAN,
+        use_limit_mw=tuple(limit),
+        use_worth_ccy_per_mwh=tuple(worth),
+        may_fill=(True,) * len(blocks),
+        source_limit_mw=(),
+        charge_mw=0.0,
+        charge_worth_ccy_per_mwh=0.0,
+        discharge_mw=0.0,
+        import_limit_mw=100.0,
+        import_max_mw=100.0,
+        export_max_mw=0.0,
+        reasons=(),
+        use_min_mw=tuple(keep),
+    )
+    got = behind_feeders(setpoints, width, feeder_of, list(room_mw))
+    for f, room in enumerate(room_mw):
+        behind = [i for i, feeder in enumerate(feeder_of) if feeder == f]
+        assert sum(got[i] for i in behind) == pytest.approx(min(room, sum(width[i] for i in behind)), abs=1e-9)
+        if sum(keep[i] for i in behind) <= room:
+            assert all(got[i] >= keep[i] - 1e-9 for i in behind)
+    assert all(mw <= most + 1e-9 for mw, most in zip(got, width, strict=True))
+    assert all(mw == most for mw, most, feeder in zip(got, width, feeder_of, strict=True) if feeder < 0)

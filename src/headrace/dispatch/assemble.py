@@ -123,7 +123,7 @@ def _behind_feeders(model: SiteModel, problem: Problem) -> Problem:
         problem,
         firm_mw=firm_mw,
         use_max_mw=clip_to_feeders(problem.use_max_mw, worth, room_mw, feeder_of),
-        terms=msgspec.structs.replace(terms, use_min_mw=stays_mw),
+        terms=msgspec.structs.replace(terms, use_min_mw=stays_mw, use_max_mw=problem.use_max_mw),
     )
 
 

@@ -9,10 +9,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from headrace.control.feeders import behind_feeders
 from headrace.control.govern import Bus, Flows, govern
 from headrace.control.jobs import govern_with_jobs
 from headrace.control.setpoints import Setpoints
 from headrace.dispatch.assemble import REQUEST_MW_PER_WH
+from headrace.dispatch.plant_feeders import feeder_of_uses
 from headrace.dispatch.problem import Problem
 from headrace.dispatch.service_terms import in_service
 from headrace.dispatch.uses import SiteModel, UseKind
@@ -81,6 +83,11 @@ class Campus:
         # A row per step, contiguous: each interval reads a few rows, and turns them into Python floats.
         self._firm_mw = truth.firm_mw
         self._width_mw = np.ascontiguousarray(truth.use_max_mw.T)
+        self._room_mw: NDArray[np.float64] | None = None
+        if truth.terms is not None and len(truth.terms.feeder_room_mw):
+            self._room_mw = np.ascontiguousarray(truth.terms.feeder_room_mw.T)
+            self._width_mw = np.ascontiguousarray(truth.terms.use_max_mw.T)
+            self._feeder_of = feeder_of_uses(model).tolist()
         self._source_min_mw = np.ascontiguousarray(truth.source_min_mw.T)
         self._source_max_mw = np.ascontiguousarray(truth.source_max_mw.T)
         self._source_cost = np.ascontiguousarray(truth.source_cost_ccy_per_mwh.T)
@@ -103,7 +110,7 @@ class Campus:
         self._plant.limit(setpoints.units, least_mw, most_mw)
         bus = Bus(
             firm_mw=float(self._firm_mw[t]),
-            use_width_mw=tuple(self._width_mw[t].tolist()),
+            use_width_mw=self._widths(t, setpoints),
             use_is_mining=self._is_mining,
             source_min_mw=tuple(least_mw),
             source_max_mw=tuple(most_mw),
@@ -137,6 +144,13 @@ class Campus:
             jobs=readings,
         )
 
+    def _widths(self, t: int, setpoints: Setpoints) -> tuple[float, ...]:
+        """What each block could take behind its feeder."""
+        width_mw = self._width_mw[t].tolist()
+        if self._room_mw is None:
+            return tuple(width_mw)
+        return behind_feeders(setpoints, width_mw, self._feeder_of, self._room_mw[t].tolist())
+
     def _battery_room(self) -> dict[str, float]:
         """What the battery could draw and feed over the interval, by name in `Bus`."""
         battery = self._model.site.battery
@@ -166,6 +180,8 @@ class Campus:
         served = 1.0 - (flows.shed_mw / bus.firm_mw if bus.firm_mw > 0.0 else 0.0)
         shed_mw = flows.shed_mw + self._plant.shed_mw(t)
         import_wh = self._wh(flows.import_mw)
+        # A feeder's shortage is the site's: to owners and tenants, work it did not carry was not delivered.
+        wanted_mw = bus.use_width_mw if self._room_mw is None else tuple(self._width_mw[t].tolist())
         shell_mw = [] if self._shell_mw is None else self._shell_mw[t].tolist()
         shell_share = [served * self._plant.served_ratio(t, each.name) for each in self._model.site.tenants]
         shell_it_mw = sum(mw * share for mw, share in zip(shell_mw, shell_share, strict=True))
@@ -181,7 +197,7 @@ class Campus:
                 it_wh=self._wh(sum(use_it_mw) + served * self._firm_it_mw[t] + shell_it_mw),
                 **self._work(t, use_it_mw, served),  # type: ignore[arg-type]  # its names are the meters' of work
                 import_peak_w=import_wh * 3600 // self._step_s,
-                hosted=self._owners.hosted(bus, flows, pue),
+                hosted=self._owners.hosted(wanted_mw, flows, pue),
                 shell=self._owners.shell(shell_mw, shell_share),
                 units=self._plant.burnt(setpoints.units, flows),
             ),
@@ -194,7 +210,7 @@ class Campus:
             absorbed_wh=self._wh(self._absorbed_mw(pue, setpoints, bus, flows)),
             shed_wh=self._wh(shed_mw),
             spilled_wh=self._wh(flows.spilled_mw),
-            short_s=self._owners.short_s(bus, flows, pue),
+            short_s=self._owners.short_s(wanted_mw, flows, pue),
         )
 
     def _work(self, t: int, use_it_mw: list[float], served: float) -> dict[str, tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from headrace.control.govern import Bus, Flows
+from headrace.control.govern import Flows
 from headrace.dispatch.allowance import Stock
 from headrace.dispatch.owner_terms import rows_of, stocks_of
 from headrace.dispatch.uses import SiteModel, UseKind
@@ -26,12 +26,12 @@ class OwnerMeters:
         self._hours = model.site.control_step_s / 3600.0
         self._step_s = model.site.control_step_s
 
-    def hosted(self, bus: Bus, flows: Flows, pue: list[float]) -> tuple[HostedMeter, ...]:
-        """Read every hosting contract's meter; `pue` is each cooling's."""
+    def hosted(self, wanted_mw: tuple[float, ...], flows: Flows, pue: list[float]) -> tuple[HostedMeter, ...]:
+        """Read every hosting contract's meter: what each block could take, what it got, each cooling's PUE."""
         meters = []
         for rows in self._hosted:
             got = [(flows.use_mw[i], pue[self._cooling[i]]) for i in rows]
-            short = [(max(0.0, bus.use_width_mw[i] - flows.use_mw[i]), pue[self._cooling[i]]) for i in rows]
+            short = [(max(0.0, wanted_mw[i] - flows.use_mw[i]), pue[self._cooling[i]]) for i in rows]
             meters.append(
                 HostedMeter(
                     it_wh=self._wh(sum(mw / ratio for mw, ratio in got)),
@@ -49,15 +49,17 @@ class OwnerMeters:
             for mw, share in zip(asked_mw, served_ratio, strict=True)
         )
 
-    def short_s(self, bus: Bus, flows: Flows, pue: list[float]) -> tuple[int, ...]:
+    def short_s(self, wanted_mw: tuple[float, ...], flows: Flows, pue: list[float]) -> tuple[int, ...]:
         """Seconds of full stop that each allowance is charged with."""
         return tuple(
-            self._stopped_s(stock, full_it_mw, bus, flows, pue)
+            self._stopped_s(stock, full_it_mw, wanted_mw, flows, pue)
             for stock, full_it_mw in zip(self._stocks, self._full_it_mw, strict=True)
         )
 
-    def _stopped_s(self, stock: Stock, full_it_mw: float, bus: Bus, flows: Flows, pue: list[float]) -> int:
-        short_it_mw = sum(max(0.0, bus.use_width_mw[i] - flows.use_mw[i]) / pue[self._cooling[i]] for i in stock.rows)
+    def _stopped_s(
+        self, stock: Stock, full_it_mw: float, wanted_mw: tuple[float, ...], flows: Flows, pue: list[float]
+    ) -> int:
+        short_it_mw = sum(max(0.0, wanted_mw[i] - flows.use_mw[i]) / pue[self._cooling[i]] for i in stock.rows)
         return round(self._step_s * short_it_mw / full_it_mw)
 
     def _wh(self, power_mw: float) -> int:
