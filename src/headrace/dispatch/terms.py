@@ -31,7 +31,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     use_min_mw: Floats
     """Part of each use that stays on, shape (N, T)."""
     use_max_mw: Floats
-    """Cap on each use beside its own width, shape (N, T); inf for none. With feeders: a problem's widths before them."""
+    """Cap on each use beside its own width, shape (N, T); inf for none. With feeders: the width before them."""
     source_min_mw: Floats
     """Output each source may not go below, beside its own, shape (M, T)."""
     source_max_mw: Floats
