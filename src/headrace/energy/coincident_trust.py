@@ -26,6 +26,6 @@ def odds_learned(said_phs: float, came: int) -> float:
     return min((PRIOR_PEAKS + came) / (PRIOR_PEAKS + said_phs), 1.0)
 
 
-def tempered(chance: Floats, odds_ratio: float) -> Floats:
+def tempered(chance_ratio: Floats, odds_ratio: float) -> Floats:
     """Chances whose odds are r times as high."""
-    return np.asarray(odds_ratio * chance / (1.0 - chance + odds_ratio * chance))
+    return np.asarray(odds_ratio * chance_ratio / (1.0 - chance_ratio + odds_ratio * chance_ratio))
