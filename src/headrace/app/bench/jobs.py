@@ -3,7 +3,8 @@
 The window: 36 h telescoped (an hour of 5-minute steps, then hours), moved on by an hour each time with what our plan
 left of every job; 40 arrivals a day on the cluster put 60 to 110 jobs in it. The year: one solve with perfect foresight
 at 15 min. The period: 90 days of HB_SOUTH from 1 July 2024 at 15 min, price known, jobs booked ahead; 0 of the gain is
-everything always on with jobs as soon as possible, 1 the fluid optimum of the whole period with perfect foresight.
+everything always on with the same jobs as soon as possible (gangs for gangs), 1 the fluid optimum of the whole period
+with perfect foresight, which no gang can reach. `share_of_fluid_gain` puts gangs on the scale of malleable jobs.
 All times are CPU seconds of one thread.
 """
 
@@ -204,8 +205,8 @@ def _period(prices: PriceYear, days: int) -> dict[str, Any]:
 
 def _row(run: JobsRun, own_floor: JobsRun, floor: JobsRun, bound_ccy: float) -> dict[str, Any]:
     return {
-        "share_of_gain": (run.worth_ccy - floor.worth_ccy) / (bound_ccy - floor.worth_ccy),
-        "share_of_own_gain": (run.worth_ccy - own_floor.worth_ccy) / (bound_ccy - own_floor.worth_ccy),
+        "share_of_gain": (run.worth_ccy - own_floor.worth_ccy) / (bound_ccy - own_floor.worth_ccy),
+        "share_of_fluid_gain": (run.worth_ccy - floor.worth_ccy) / (bound_ccy - floor.worth_ccy),
         "worth_usd": run.worth_ccy,
         "undone_usd": run.undone_ccy,
         "unfinished": run.unfinished,
@@ -228,14 +229,14 @@ def print_jobs(figures: dict[str, Any], console: Console) -> None:
         f"primal less dual {year['gap_ratio']:.0e}"
     )
     table = Table(title=f"{period['jobs']} jobs, {100 * period['cluster_ratio']:.0f} % of the cluster")
-    for column in ("", "share of gain", "of its own gain", "unfinished", "restarts", "gap to the fluid bound"):
+    for column in ("", "share of gain", "of the fluid gain", "unfinished", "restarts", "gap to the fluid bound"):
         table.add_column(column, justify="left" if not column else "right")
     for name in ("fluid", "unannounced", "gangs"):
         row = figures[name]
         table.add_row(
             name,
             f"{100 * row['share_of_gain']:.1f} %",
-            f"{100 * row['share_of_own_gain']:.1f} %",
+            f"{100 * row['share_of_fluid_gain']:.1f} %",
             str(row["unfinished"]),
             str(row["restarts"]),
             f"{100 * row['gap_to_fluid_ratio']:.2f} %",
