@@ -1,5 +1,6 @@
 """The peak search against the reference with a peak column."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -51,3 +52,19 @@ def test_the_reference_dual_lies_between_bid_and_ask_under_a_peak_charge(cases):
             slack = 1e-6 * np.maximum(1.0, np.abs(dual))
             assert (dual >= plan.bid_ccy_per_mwh - slack).all(), f"seed {seed}"
             assert (dual <= plan.ask_ccy_per_mwh + slack).all(), f"seed {seed}"
+
+
+@pytest.mark.inv("D4")
+@pytest.mark.parametrize("seed", range(0, 150, 5))
+def test_periods_may_each_have_their_own_charge(seed):
+    problem = random_problem(seed, 120, peak=True)
+    rng = np.random.default_rng(seed)
+    ratio = rng.choice([0.0, 0.25, 0.6, 1.0], len(problem.peak.so_far_mw))
+    ratio[rng.integers(len(ratio))] = 1.0
+    problem = msgspec.structs.replace(problem, peak=msgspec.structs.replace(problem.peak, period_ratio=ratio))
+    plan, reference = solve(problem), solve_reference(problem)
+    assert isinstance(plan, Infeasible) == (reference.status is Status.INFEASIBLE)
+    if isinstance(plan, Plan):
+        scale_ccy = max(1.0, abs(reference.objective_ccy))
+        assert abs(plan.objective_ccy - reference.objective_ccy) <= 1e-9 * scale_ccy
+        assert plan.peak_gap_ccy <= 1e-9 * scale_ccy

@@ -132,10 +132,10 @@ def solve_with_peak(problem: Problem) -> Plan | None:
 
 def _periods(problem: Problem, peak: Peak) -> list[_Period]:
     edges = np.searchsorted(peak.period, np.arange(len(peak.so_far_mw) + 1))
-    flat = SLOPE_RATIO * peak.charge_ccy_per_mw
+    flat_ccy_per_mw = SLOPE_RATIO * peak.charges_ccy_per_mw
     return [
         _Period(
             slice(int(a), int(b)), float(so_far_mw), float(problem.import_max_mw[a:b].max()) if b > a else 0.0, flat
         )
-        for a, b, so_far_mw in zip(edges[:-1], edges[1:], peak.so_far_mw, strict=True)
+        for a, b, so_far_mw, flat in zip(edges[:-1], edges[1:], peak.so_far_mw, flat_ccy_per_mw.tolist(), strict=True)
     ]

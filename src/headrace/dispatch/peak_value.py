@@ -48,7 +48,11 @@ class PeakValue:
         self.cuts: list[Seen] = []
         self._args = kernel_args(problem)
         self._k = float(peak.charge_ccy_per_mw)
-        self._charge = (np.ascontiguousarray(peak.period), np.ascontiguousarray(peak.so_far_mw), self._k)
+        self._charge = (
+            np.ascontiguousarray(peak.period),
+            np.ascontiguousarray(peak.so_far_mw),
+            np.ascontiguousarray(peak.charges_ccy_per_mw),
+        )
 
     def __call__(self, peak_mw: Floats) -> Seen | None:
         """Solve with the peaks given; None if there is no plan even with unlimited peaks."""
@@ -61,7 +65,7 @@ class PeakValue:
             step_h, cost, value, most, use_value, source_cost, battery[4], end_value, *self._charge, over, peak_mw,
             rows, stored_mwh,
         )  # fmt: skip
-        value_ccy -= self._k * float((peak_mw - self._charge[1]).sum())
+        value_ccy -= self.peak.paid_ccy(peak_mw)
         seen = Seen(peak_mw=peak_mw, value_ccy=value_ccy, shares_ccy=shares, duals_ccy_per_mwh=rows[-4:])
         # A cut without its duals: an empty view of them would keep every row of the plan.
         self.cuts.append(msgspec.structs.replace(seen, duals_ccy_per_mwh=np.empty((4, 0))))
@@ -73,7 +77,7 @@ class PeakValue:
         import_mw = rows[len(self.problem.use_names) + len(self.problem.source_names) + 1]
         reached_mw = np.array(self.peak.so_far_mw, float)
         np.maximum.at(reached_mw, self.peak.period, import_mw)
-        objective_ccy = worth_ccy - self._k * float((reached_mw - self.peak.so_far_mw).sum())
+        objective_ccy = worth_ccy - self.peak.paid_ccy(reached_mw)
         plan = plan_from_rows(self.problem, objective_ccy, rows, stored_mwh, reached_mw)
         return msgspec.structs.replace(plan, peak_gap_ccy=max(bound_ccy - objective_ccy, 0.0))
 

@@ -27,11 +27,27 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Charge on the highest import of each billing period that the horizon touches."""
 
     charge_ccy_per_mw: float
-    """K: charge per MW of new peak, already amortised to the horizon where the horizon is a window of the period."""
+    """K: charge per MW of new peak, already amortised to the horizon where the horizon is a window of the period; the
+    highest of the periods' where they differ."""
     period: NDArray[np.int64]
     """m(t): billing period of each step, 0..M-1, never decreasing, shape (T,)."""
     so_far_mw: Floats
     """D⁰: peak that each period already has (paid for whatever happens), shape (M,)."""
+    period_ratio: Floats | None = None
+    """Each period's own charge over K, 0..1, shape (M,); None where they are alike."""
+
+    @property
+    def charges_ccy_per_mw(self) -> Floats:
+        """Charge of each period, shape (M,)."""
+        ratio = np.ones(len(self.so_far_mw)) if self.period_ratio is None else self.period_ratio
+        return self.charge_ccy_per_mw * ratio
+
+    def paid_ccy(self, peak_mw: Floats) -> float:
+        """Charge on the rise of each period's peak to this one, shape (M,)."""
+        rise_mw = peak_mw - self.so_far_mw
+        return self.charge_ccy_per_mw * float(
+            (rise_mw if self.period_ratio is None else self.period_ratio * rise_mw).sum()
+        )
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 @njit(cache=True, error_model="numpy")
 def peak_shares(
     step_h: Floats, import_cost: Floats, export_value: Floats, import_max: Floats, use_value: Floats,
-    source_cost: Floats, wear: float, end_value: float, period: Ints, so_far_mw: Floats, charge_ccy_per_mw: float,
+    source_cost: Floats, wear: float, end_value: float, period: Ints, so_far_mw: Floats, charge_ccy_per_mw: Floats,
     over_ccy_per_mw: float, peak_mw: Floats, rows: Floats, stored: Floats,
 ) -> Floats:  # fmt: skip
     """Share of the optimal value that each period has, and its slopes in the period's peak.
@@ -31,7 +31,7 @@ def peak_shares(
     step_h, import_cost, export_value, import_max, use_value, source_cost, wear, end_value
         As in `solve_problem`.
     period, so_far_mw, charge_ccy_per_mw
-        The peak charge: m(t), D⁰, K.
+        The peak charge: m(t), D⁰, and each period's K, shape (M,).
     over_ccy_per_mw
         Q: extra charge of import above the peak, per MW and step.
     peak_mw
@@ -48,9 +48,9 @@ def peak_shares(
     steps = step_h.shape[0]
     shares: Floats = np.zeros((so_far_mw.shape[0], 3))
     for m in range(so_far_mw.shape[0]):
-        charge = charge_ccy_per_mw * (peak_mw[m] - so_far_mw[m])
+        charge = charge_ccy_per_mw[m] * (peak_mw[m] - so_far_mw[m])
         shares[m, 0] = -charge
-        shares[m, 1] = shares[m, 2] = -charge_ccy_per_mw
+        shares[m, 1] = shares[m, 2] = -charge_ccy_per_mw[m]
     uses, sources = use_value.shape[0], source_cost.shape[0]
     grid = uses + sources
     for t in range(steps):
@@ -103,7 +103,7 @@ def dual_bound(
     end_value: float,
     period: Ints,
     so_far_mw: Floats,
-    charge_ccy_per_mw: float,
+    charge_ccy_per_mw: Floats,
     over_ccy_per_mw: float,
     peak_mw: Floats,
     lower_peak_mw: Floats,
@@ -120,7 +120,7 @@ def dual_bound(
     battery, start_mwh, end_value
         As in `solve_problem`.
     period, so_far_mw, charge_ccy_per_mw
-        The peak charge: m(t), D⁰, K.
+        The peak charge: m(t), D⁰, and each period's K, shape (M,).
     over_ccy_per_mw
         Q: most of a step's dual that the peak takes, per MW and step; the import limit takes the rest.
     peak_mw, lower_peak_mw
@@ -177,10 +177,10 @@ def dual_bound(
 
 @njit(cache=True, error_model="numpy")
 def _peak_duals(
-    step_h: Floats, import_cost: Floats, import_max: Floats, period: Ints, charge_ccy_per_mw: float,
+    step_h: Floats, import_cost: Floats, import_max: Floats, period: Ints, charge_ccy_per_mw: Floats,
     over_ccy_per_mw: float, peak_mw: Floats, lower_peak_mw: Floats, power_dual: Floats,
 ) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
-    """How much of the steps' duals each period's peak takes, K in all.
+    """How much of the steps' duals each period's peak takes, its own K in all.
 
     Returns
     -------
@@ -201,9 +201,9 @@ def _peak_duals(
     sure_ratio = np.ones(periods)
     maybe_ratio = np.ones(periods)
     for m in range(periods):
-        if sure[m] > charge_ccy_per_mw:
-            sure_ratio[m] = charge_ccy_per_mw / sure[m]
-        left = max(charge_ccy_per_mw - sure[m], 0.0)
+        if sure[m] > charge_ccy_per_mw[m]:
+            sure_ratio[m] = charge_ccy_per_mw[m] / sure[m]
+        left = max(charge_ccy_per_mw[m] - sure[m], 0.0)
         if maybe[m] > left:
             maybe_ratio[m] = left / maybe[m]
     return sure, maybe, sure_ratio, maybe_ratio

@@ -91,7 +91,7 @@ def solve_reference(problem: Problem) -> ReferenceResult:
     battery, peak = problem.battery, problem.peak
     idle = np.zeros(problem.steps)
     has_peak = peak is not None and peak.charge_ccy_per_mw > 0.0
-    paid = 0.0 if not has_peak or peak is None else peak.charge_ccy_per_mw * float(peak.so_far_mw.sum())
+    paid = 0.0 if not has_peak or peak is None else float(peak.charges_ccy_per_mw @ peak.so_far_mw)
     return ReferenceResult(
         status=Status.OPTIMAL,
         objective_ccy=float(highs.getObjectiveValue()) + paid,

@@ -47,7 +47,7 @@ def solve_jobs_reference(problem: Problem, window: JobWindow) -> JobsReference |
     column, dual = np.array(solution.col_value), np.array(solution.row_dual)
     peak = problem.peak
     has_peak = peak is not None and peak.charge_ccy_per_mw > 0.0
-    paid = peak.charge_ccy_per_mw * float(peak.so_far_mw.sum()) if has_peak and peak is not None else 0.0
+    paid = float(peak.charges_ccy_per_mw @ peak.so_far_mw) if has_peak and peak is not None else 0.0
     price = -dual[model.rows["balance"]] / problem.step_h
     within = -dual[model.rows["cluster"]].reshape(window.pue_ratio.shape) / problem.step_h
     return JobsReference(

@@ -1,4 +1,4 @@
-"""Peak: no import above the billing period's peak, which costs K per MW above what the period already has.
+"""Peak: no import above the billing period's peak, which costs the period's K per MW above what the period already has.
 
 g⁺_t − D_{m(t)} <= 0,  D_m >= D⁰_m
 """
@@ -16,7 +16,7 @@ def add(model: Model, problem: Problem) -> None:
     peak = problem.peak
     if peak is None or peak.charge_ccy_per_mw <= 0.0:
         return
-    model.add_columns("peak", peak.so_far_mw.shape, value=-peak.charge_ccy_per_mw, low=peak.so_far_mw, high=np.inf)
+    model.add_columns("peak", peak.so_far_mw.shape, value=-peak.charges_ccy_per_mw, low=peak.so_far_mw, high=np.inf)
     model.add_rows(
         "peak",
         problem.steps,
