@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from headrace.adapters.feeds.recorded import RecordedFeed
 from headrace.app.replaying import _notes
 from headrace.dispatch.inputs import in_time
 from replays import days_of, demo_site, world
@@ -25,8 +24,5 @@ def test_only_a_price_that_must_be_forecast_is_said_to_be(ahead, battery, said):
     live = in_time(base.inputs.real_time) if ahead else base.inputs.real_time
     base = msgspec.structs.replace(base, inputs=msgspec.structs.replace(base.inputs, day_ahead=None, real_time=live))
     site = loaded.site if battery else msgspec.structs.replace(loaded.site, battery=None)
-    feed = RecordedFeed(None, loaded.feeds, site.time_zone)
-    found = [
-        note for note in _notes(SimpleNamespace(site=site, feeds=loaded.feeds), feed, base) if "No day-ahead" in note
-    ]
+    found = [note for note in _notes(SimpleNamespace(site=site, feeds=loaded.feeds), base) if "No day-ahead" in note]
     assert found == ([] if said is None else [f"No day-ahead series: {said}"])

@@ -148,7 +148,8 @@ def replay(
     base = prepare(loaded, feed, window, data_dir)
     digest = with_jobs_digest(_digest(base.inputs), base.jobs)
     runs: list[PolicyRun] = []
-    notes = [*_notes(loaded, feed, base), *reserve_notes(loaded.site, base.inputs, window), *base.notes, *loaded.notes]
+    notes = [*_notes(loaded, base), *reserve_notes(loaded.site, base.inputs, window), *base.notes, *loaded.notes]
+    notes += _series_notes(loaded, feed, base)
     if "stochastic" in labels and (why := why_rolling(loaded.site)):
         notes.append(f"Policy stochastic equals rolling here: {why}.")
     for label in labels:
@@ -284,7 +285,7 @@ def _committed(variant: Variant) -> Problem:
     return commit(variant.model, problem, hindsight(variant.inputs, variant.truth.outlook))
 
 
-def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
+def _notes(loaded: LoadedSite, base: Variant) -> list[str]:
     """What a reader must know beside the headline."""
     site = loaded.site
     notes = []
@@ -298,9 +299,16 @@ def _notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
     estimated = int(base.truth.is_estimated.sum())
     if estimated:
         notes.append(f"{estimated} control intervals are settled at a substitute for a missing price.")
-    roles = _used_roles(loaded, base)
-    notes += [f"{role}: {feed.declaration(role).note}" for role in roles if feed.declaration(role).note]
     return notes
+
+
+def _series_notes(loaded: LoadedSite, feed: RecordedFeed, base: Variant) -> list[str]:
+    """What a reader must know of the series, each thing once with all the roles it is true of."""
+    roles_of: dict[str, list[str]] = {}
+    for role in _used_roles(loaded, base):
+        if note := feed.declaration(role).note:
+            roles_of.setdefault(note, []).append(role)
+    return [f"{', '.join(roles)}: {note}" for note, roles in roles_of.items()]
 
 
 def _used_roles(loaded: LoadedSite, base: Variant) -> list[str]:

@@ -35,6 +35,7 @@ def policy_table(result: ReplayResult) -> Table:
     caption = [f"Same assets throughout; baseline: {policy_name(baseline_run(result)).lower()}."]
     if result.site.market.is_hub:
         caption.append(f"{result.site.market.settlement_point} is a trading hub: no load can settle at its price.")
+    caption += [note for note in result.notes if note.endswith("not declared.")]
     storm = [f"{f.label} {f.less_storm_ccy:,.0f}" for f in figures if f.less_storm_ccy is not None]
     if storm:
         caption.append(f"Without 13-19 February 2021: {', '.join(storm)} {currency}.")

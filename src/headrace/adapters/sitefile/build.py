@@ -133,7 +133,7 @@ def _inference(file: SiteFile) -> tuple[InferenceService, ...]:
 
 def notes(file: SiteFile) -> tuple[str, ...]:
     """What the loader did that a reader of the results should know."""
-    said = []
+    said = charge_notes(file)
     for miner in file.miner:
         points = _points(miner)
         kept = len(concave_hull(points)) - 1
@@ -143,7 +143,6 @@ def notes(file: SiteFile) -> tuple[str, ...]:
             said.append(f"miner {miner.name}: {'; '.join(part for part in (source, curve) if part)}")
     if file.fx is not None:
         said.append(f"exchange rate held at {file.fx.usd_rate_ratio:g} {file.site.currency} per US dollar")
-    said += charge_notes(file)
     said += contract_notes(file)
     said += plant_notes(file)
     return tuple(said)

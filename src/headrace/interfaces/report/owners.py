@@ -1,6 +1,6 @@
 """A statement for every owner of hosted machines and every powered-shell tenant, month by month."""
 
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -9,9 +9,12 @@ from headrace.dispatch.site import Site
 from headrace.engine.results import PolicyRun, ReplayResult
 from headrace.interfaces.report.margins import headline_run
 from headrace.interfaces.report.section import Section, Table
-from headrace.interfaces.wording import energy, money, policy_name
+from headrace.interfaces.wording import energy, policy_name
 
 __all__ = ["owner_months", "owner_section"]
+
+NO_BREAK_HYPHEN: Final = "\u2011"
+"""Keeps a month on one line of a narrow column."""
 
 
 def owner_months(run: PolicyRun, time_zone: str) -> pl.DataFrame:
@@ -45,22 +48,14 @@ def owner_section(result: ReplayResult) -> Section | None:
 
 def _table(site: Site, contract: str, months: pl.DataFrame) -> Table:
     own = months.filter(pl.col("contract") == contract).drop("contract")
-    rows = [_row(site, row) for row in own.iter_rows(named=True)]
+    is_hosted = any(each.name == contract for each in site.hosting)
+    rows = [_row(row, is_hosted=is_hosted) for row in own.iter_rows(named=True)]
     total = own.select(pl.lit("Total").alias("month"), pl.exclude("month").sum()).row(0, named=True)
+    columns = ("Month", "Delivered", "Missing", "Uptime", "Power", "Share" if is_hosted else "Rent", "Credits", "Net")
     return Table(
-        caption=f"{contract}{_owner(site, contract)}",
-        columns=(
-            "Month",
-            "Delivered",
-            "Missing",
-            "Uptime",
-            "Power",
-            "Share or rent",
-            "Credits",
-            "Net",
-            "Paid in coins",
-        ),
-        rows=(*rows, _row(site, total)),
+        caption=f"{contract}{_owner(site, contract)}, {site.currency.value}",
+        columns=(*columns, "Paid in BTC") if is_hosted else columns,
+        rows=(*rows, _row(total, is_hosted=is_hosted)),
         key=frozenset({len(rows)}),
     )
 
@@ -70,14 +65,14 @@ def _owner(site: Site, contract: str) -> str:
     return ", powered shell" if hosting is None else f", {hosting.owner}: {hosting.miner}"
 
 
-def _row(site: Site, row: dict[str, Any]) -> tuple[str, ...]:
+def _row(row: dict[str, Any], *, is_hosted: bool) -> tuple[str, ...]:
     asked_wh = row["wh"] + row["short_wh"]
     amounts = (row["power"], row["further"], -row["credits"], row["power"] + row["further"] - row["credits"])
     return (
-        row["month"],
+        row["month"].replace("-", NO_BREAK_HYPHEN),
         energy(row["wh"] / 1e6),
         energy(row["short_wh"] / 1e6),
         f"{100 * row['wh'] / asked_wh:.2f} %" if asked_wh else "n/a",
-        *(money(each / MICRO, site.currency.value) for each in amounts),
-        f"{row['sats'] / SATS_PER_BTC:.4f} BTC" if row["sats"] else "",
+        *(f"{each / MICRO:,.0f}" for each in amounts),
+        *((f"{row['sats'] / SATS_PER_BTC:,.4f}",) if is_hosted else ()),
     )
