@@ -35,11 +35,12 @@ HISTORY_S: Final = 30 * 86_400
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A series that is forecast, over one UTC year."""
+    """A series that is forecast over one year."""
 
     live: str
     """Catalogue name."""
     year: int
+    """Calendar year, UTC."""
     time_zone: str
     """IANA zone that its publication times are in."""
     day_ahead: str | None = None
