@@ -193,6 +193,7 @@ bitcoin_price = "sample.bitcoin.price"
 difficulty = "sample.bitcoin.difficulty"
 block_reward = "sample.bitcoin.block_reward"
 # chat_demand = "sample.llm.m_large"
+# system_load = "ercot.system_generation"
 # rrs = "ercot.reserve.rrs"
 # solar_output = { files = ["my/solar.csv"], columns = ["output_mw"], scale = 0.333, unit = "ratio", step_min = 15 }
 """
