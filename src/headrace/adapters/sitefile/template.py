@@ -166,7 +166,7 @@ credit_usd_per_gpu_h = 0.40
 # [[reserve]]                           # capacity sold to the grid's operator, held whatever the price
 # name = "RRS"
 # product = "ERCOT RRS"                 # a dated product of the catalogue
-# loads = ["S21 hall", "batch tenant"]  # miners, and leases whose contract allows a call
+# loads = ["S21 hall"]  # miners, and leases whose contract allows a call
 # battery = true
 # qualified_mw = 2.0
 # response_s = 60.0                     # of the slowest of them
