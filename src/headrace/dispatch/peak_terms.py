@@ -18,10 +18,11 @@ from headrace.dispatch.site import Site
 from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
-from headrace.energy.tariffs import CoincidentPeaks, adder_ccy_per_mwh
+from headrace.energy.tariffs import CoincidentPeaks, MonthlyPeak, adder_ccy_per_mwh
+from headrace.energy.tariffs_monthly import month_peak_ccy_per_mw
 from headrace.energy.tariffs_peaks import forecast_of, peak_share
 
-__all__ = ["charge_terms", "desk_avoids", "peak_adder_ccy_per_mwh"]
+__all__ = ["bills_month_peak", "charge_terms", "desk_avoids", "month_peak_charge_ccy_per_mw", "peak_adder_ccy_per_mwh"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -58,6 +59,18 @@ def peak_adder_ccy_per_mwh(site: Site, inputs: Inputs, starts_s: Ints, now_s: in
             share = share * ((starts_s >= charge.start_s) & (starts_s < charge.end_s))
         total += charge.peak_ccy_per_mw * share
     return total
+
+
+def bills_month_peak(site: Site) -> bool:
+    """Does the site ever pay for its own highest import of a month."""
+    dated = any(isinstance(each, MonthlyPeak) for each in site.charges)
+    return dated or site.tariff.peak_charge_ccy_per_mw_month > 0.0
+
+
+def month_peak_charge_ccy_per_mw(site: Site, at_s: int, month: int) -> float:
+    """Charge on each MW of the site's highest import of the local month (1..12) that holds an instant."""
+    dated = month_peak_ccy_per_mw(site.charges, at_s, month, site.time_zone) if site.charges else 0.0
+    return site.tariff.peak_charge_ccy_per_mw_month + dated
 
 
 def desk_avoids(site: Site, inputs: Inputs, now_s: int, hour_local: int) -> bool:

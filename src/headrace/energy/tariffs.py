@@ -4,6 +4,7 @@
     losses                    import × loss ratio × market price: what is lost on the way is bought too
     fixed                     a sum a month, accrued by the second
     coincident peaks          rate × mean import over the system's peak intervals, each of which counts rate / count
+    monthly peak              rate × highest mean import over one measuring interval of the month, aligned to the clock
 
 A component may be declared in several versions, each with its dates; the door refuses a gap or an overlap.
 """
@@ -19,7 +20,17 @@ from numpy.typing import NDArray
 from headrace.core import epoch_s, from_epoch_s
 from headrace.energy.coincident import PeakCalendar
 
-__all__ = ["CashFall", "Charge", "CoincidentPeaks", "FixedCharge", "PriceAdder", "adder_ccy_per_mwh", "dues_s"]
+__all__ = [
+    "CashFall",
+    "Charge",
+    "CoincidentPeaks",
+    "FixedCharge",
+    "MonthlyPeak",
+    "PriceAdder",
+    "adder_ccy_per_mwh",
+    "dues_s",
+    "month_end_s",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -98,7 +109,23 @@ class CoincidentPeaks(_Dated, frozen=True, kw_only=True, tag=True):
         return self.calendar.count * (len(self.calendar.months) if self.calendar.is_monthly else 1)
 
 
-Charge = PriceAdder | FixedCharge | CoincidentPeaks
+class MonthlyPeak(_Dated, frozen=True, kw_only=True, tag=True):
+    """A charge on the site's own highest import of a local calendar month.
+
+    A month that its dates hold in part is charged in full, or by the share of its seconds if `is_pro_rata`.
+    """
+
+    peak_ccy_per_mw_month: float
+    """Charge of one month on each MW of its highest mean import."""
+    interval_s: int
+    """Length of a measuring interval, seconds; it begins on a multiple of it after the hour."""
+    months: tuple[int, ...] = ALL_MONTHS
+    """Local months (1..12) that are charged."""
+    is_pro_rata: bool = False
+    """Charge a part of a month by its share."""
+
+
+Charge = PriceAdder | FixedCharge | CoincidentPeaks | MonthlyPeak
 
 
 def adder_ccy_per_mwh(charges: tuple[Charge, ...], starts_s: Ints, price_ccy_per_mwh: Floats, time_zone: str) -> Floats:
@@ -140,10 +167,11 @@ def dues_s(charge: Charge, at_s: int, time_zone: str) -> tuple[int, ...]:
             months = (month + 1,)
         case CashFall.NEXT_YEAR:
             months = tuple(range((local.year + 1) * 12, (local.year + 2) * 12))
-    return tuple(_month_end_s(each, zone) for each in months)
+    return tuple(month_end_s(each, zone) for each in months)
 
 
-def _month_end_s(month: int, zone: ZoneInfo) -> int:
+def month_end_s(month: int, zone: ZoneInfo) -> int:
+    """End of a local month, counted year × 12 + month − 1, epoch seconds."""
     year, index = divmod(month + 1, 12)
     return epoch_s(datetime(year, index + 1, 1, tzinfo=zone))
 

@@ -13,6 +13,8 @@ from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Memory, Policy, Proposal, Sight
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.plant import UnitState, advance_unit
+from headrace.energy.tariffs import MonthlyPeak
+from headrace.energy.tariffs_monthly import measured, monthly_peak_at
 from headrace.engine.job_book import JobBook
 from headrace.settlement import Rates, SettlementPrices, Statement, close
 from headrace.settlement.metering import ControlReading, MeteredInterval, add_up
@@ -62,9 +64,13 @@ class State(msgspec.Struct, kw_only=True):
     month_count: int = -1
     """Local month of the last cycle."""
     peak_w: int = 0
-    """Highest control-interval import of that month, W."""
+    """Highest import of that month, W: of a control interval, or of a measuring interval where a charge has one."""
     settled_peak_w: int = 0
     """The same when the running settlement interval began, W."""
+    monthly_peaks: tuple[MonthlyPeak, ...] = ()
+    """Dated charges on the month's peak, which say how it is measured; empty for none."""
+    measured_wh: int = 0
+    """Import of the measuring interval that runs, Wh."""
     stocks: tuple[StockState, ...] = ()
     """What is used of each allowance of the site."""
     hosted_short_wh: tuple[int, ...] = ()
@@ -94,6 +100,16 @@ class State(msgspec.Struct, kw_only=True):
             return self.units
         return tuple(msgspec.structs.replace(each, run_s=0) for each in self.units)
 
+    def measure(self, meters: MeteredInterval, month_count: int) -> tuple[int, int]:
+        """Highest import that a control interval completes, W, and the import carried on, Wh, by the dated charge."""
+        return measured(
+            monthly_peak_at(self.monthly_peaks, meters.interval_start_s, month_count % 12 + 1),
+            before_wh=self.measured_wh,
+            import_wh=meters.import_wh,
+            start_s=meters.interval_start_s,
+            duration_s=meters.duration_s,
+        )
+
     def absorb(self, record: CycleRecord, month_count: int) -> None:
         """Take in what a cycle recorded: the same whether it just ran or is read back."""
         if month_count != self.month_count:
@@ -120,6 +136,8 @@ class State(msgspec.Struct, kw_only=True):
                 for state, unit in zip(before_now, meters.units, strict=True)
             )
         self.peak_w = max(self.peak_w, meters.import_peak_w)
+        if self.monthly_peaks:
+            self.measured_wh = self.measure(meters, month_count)[1]
         if not any(line.called_wh for line in record.reserve):
             self.uncalled = record.reading
         if record.statement is None:
@@ -185,6 +203,9 @@ def step(
             model, setpoints, owed, book=book, before=before, stored_mwh=sight.stored_mwh, now_s=sight.now_s
         )
     reading = devices.apply(setpoints, sight.now_s)
+    if state.monthly_peaks:
+        peak_w, _ = state.measure(reading.meters, month_count)
+        reading = msgspec.structs.replace(reading, meters=msgspec.structs.replace(reading.meters, import_peak_w=peak_w))
     reserve = meter_reserve(model.site, owed, reading, before) if owed else ()
     statement = None
     if prices is not None:

@@ -13,6 +13,7 @@ from headrace.dispatch.owner_terms import stocks_of
 from headrace.dispatch.policies import Policy, Sight
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.plant import UnitState
+from headrace.energy.tariffs import MonthlyPeak
 from headrace.engine.cycle import CycleRecord, Devices, State, step
 from headrace.engine.job_book import JobBook
 from headrace.engine.journal import JournalHeader, JournalWriter, recover
@@ -70,7 +71,11 @@ def run_policy(
     list of CycleRecord
         Every cycle, in order, those read back included.
     """
-    state = State(stored_mwh=truth.problem.stored_mwh, jobs=JobBook.of(jobs))
+    state = State(
+        stored_mwh=truth.problem.stored_mwh,
+        jobs=JobBook.of(jobs),
+        monthly_peaks=tuple(each for each in model.site.charges if isinstance(each, MonthlyPeak)),
+    )
     months = truth.calendar.month_count.tolist()
     records: list[CycleRecord] = []
     recovered = None

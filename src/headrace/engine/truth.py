@@ -15,13 +15,13 @@ from headrace.dispatch.assemble import problem_of, pue_of
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import Outlook
 from headrace.dispatch.owner_terms import shell_mw
-from headrace.dispatch.problem import Peak, Problem
+from headrace.dispatch.problem import Problem
 from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
 from headrace.energy.plant import UnitState
 from headrace.engine.calendar import LocalCalendar, local_calendar
-from headrace.engine.charges import ChargeTruth, charge_truth
+from headrace.engine.charges import ChargeTruth, billed_peak, charge_truth
 from headrace.engine.plant import PlantTruth, plant_truth
 from headrace.engine.position import PositionTruth, position_truth
 from headrace.engine.results import DataGap
@@ -145,7 +145,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
             month=calendar.month,
             stored_mwh=site.battery.stored_start_mwh if site.battery else 0.0,
             end_value_ccy_per_mwh=median if site.battery else 0.0,
-            peak=_peak(model, calendar),
+            peak=billed_peak(site, calendar, starts_s),
             terms=terms_in_force(model, hindsight(inputs, outlook)),
         ),
         pue=pue_of(model, outlook.temp_c),
@@ -157,7 +157,7 @@ def truth_of(model: SiteModel, inputs: Inputs, window: Interval) -> Truth:
         median_price_ccy_per_mwh=median,
         position=position_truth(site, inputs, calendar, price, gaps=gaps, window=window),
         plant=plant_truth(model, hindsight(inputs, outlook)),
-        charges=charge_truth(site, inputs, starts_s, calendar.month_end_s, price),
+        charges=charge_truth(site, inputs, calendar, starts_s, price),
         gaps=tuple(gaps),
         network=network,
     )
@@ -230,11 +230,3 @@ def _price_known(series: Series, starts_s: NDArray[np.int64]) -> Floats:
     count = np.searchsorted(series.known_s, starts_s, side="right")
     filled = _forward_fill(series.values, _before(series, series.start_s))
     return filled[np.clip(count - 1, 0, len(filled) - 1)]
-
-
-def _peak(model: SiteModel, calendar: LocalCalendar) -> Peak | None:
-    charge = model.site.tariff.peak_charge_ccy_per_mw_month
-    if charge <= 0.0:
-        return None
-    months, period = np.unique(calendar.month_count, return_inverse=True)
-    return Peak(charge_ccy_per_mw=charge, period=period.astype(np.int64), so_far_mw=np.zeros(len(months)))

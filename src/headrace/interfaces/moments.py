@@ -11,8 +11,10 @@ import polars as pl
 from headrace.core import BadInput
 from headrace.dispatch.ladder import Ladder, build_ladder
 from headrace.dispatch.moment import BatteryNow, GridNow, Moment, SourceNow, UseNow, power_text
+from headrace.dispatch.peak_terms import bills_month_peak
 from headrace.dispatch.site import Site
 from headrace.energy import Battery, Generator
+from headrace.energy.tariffs_monthly import monthly_peak_at
 from headrace.engine.results import PolicyRun
 
 __all__ = ["ChosenMoment", "chosen_moments", "ladder_at", "ladder_of_row"]
@@ -201,10 +203,17 @@ def _battery_now(battery: Battery, row: Mapping[str, Any], step_h: float) -> Bat
 
 
 def _peak_before(site: Site, intervals: pl.DataFrame, start: datetime) -> float | None:
-    """Highest import of the local month before `start`, MW; None without a peak charge."""
-    if site.tariff.peak_charge_ccy_per_mw_month <= 0.0:
+    """Highest import of the local month before `start`, MW, as it is measured; None without a peak charge."""
+    if not bills_month_peak(site):
         return None
     local = start.astimezone(ZoneInfo(site.time_zone))
     month = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     before = intervals.filter((pl.col("interval_start") >= month) & (pl.col("interval_start") < start))
+    charge = monthly_peak_at(site.charges, int(start.timestamp()), local.month)
+    if charge is not None:
+        parts = charge.interval_s // site.control_step_s
+        means = before.group_by(pl.col("interval_start").dt.epoch("s") // charge.interval_s).agg(
+            pl.col("import_mw").sum() / parts, complete=pl.len() == parts
+        )
+        before = means.filter(pl.col("complete"))
     return float(before["import_mw"].max() or 0.0)  # type: ignore[arg-type]  # polars types it as any column's maximum

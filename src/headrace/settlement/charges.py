@@ -53,6 +53,8 @@ class ChargeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Fixed charges that accrue."""
     peaks: tuple[PeakShare, ...]
     """Coincident peaks it lies in."""
+    peak_micro_per_mw: int = 0
+    """Dated charge on each MW of the month's highest measured import; besides it, `Rates` may have an undated one."""
 
 
 NO_CHARGES: Final = ChargeFacts(adder_micro_per_mwh=0, fixed=(), peaks=())

@@ -104,7 +104,7 @@ def close(
             divide_nearest(wh * (market - strike), WH_PER_MWH)
             for wh, strike in zip(meters.ppa_wh, rates.ppa_strike_micro_per_mwh, strict=True)
         ),
-        peak=_peak_charge(rates, peak_before_w) - _peak_charge(rates, peak_w),
+        peak=_peak_charge(rates, prices, peak_before_w) - _peak_charge(rates, prices, peak_w),
         generation=-sum(
             divide_nearest(wh * cost, WH_PER_MWH)
             for wh, cost in zip(meters.generated_wh, rates.generation_micro_per_mwh, strict=True)
@@ -221,6 +221,6 @@ def _invoiced(quantities: tuple[int, ...], prices_micro_per_million: tuple[int, 
     )
 
 
-def _peak_charge(rates: Rates, peak_w: int) -> int:
+def _peak_charge(rates: Rates, prices: SettlementPrices, peak_w: int) -> int:
     """P(W), micro-units: a month's charge for this highest import."""
-    return divide_nearest(peak_w * rates.peak_micro_per_mw, W_PER_MW)
+    return divide_nearest(peak_w * (rates.peak_micro_per_mw + prices.charges.peak_micro_per_mw), W_PER_MW)

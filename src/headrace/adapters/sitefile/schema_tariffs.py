@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from headrace.adapters.sitefile.fields import Count, Magnitude, Money, Name, PositiveMagnitude, Section
+from headrace.adapters.sitefile.fields import Count, Flag, Magnitude, Money, Name, PositiveMagnitude, Section
 from headrace.adapters.sitefile.moment import Moment
 from headrace.energy.tariffs import CashFall
 
@@ -17,8 +17,8 @@ Hour = Annotated[int, Strict(), Field(ge=0, le=23)]
 class ChargeSection(Section):
     """One version of a part of the tariff; versions of one part share its name and follow each other without a gap."""
 
-    kind: Literal["energy", "losses", "uplift", "fixed", "four-peaks", "five-peaks"]
-    """energy, losses, uplift, fixed, four-peaks or five-peaks."""
+    kind: Literal["energy", "losses", "uplift", "fixed", "four-peaks", "five-peaks", "monthly-peak"]
+    """energy, losses, uplift, fixed, four-peaks, five-peaks or monthly-peak."""
     name: Name
     """Part of the tariff."""
     start: Moment
@@ -32,7 +32,8 @@ class ChargeSection(Section):
     adder_ccy_per_mwh: Money | None = None
     """Of energy and uplift: added to the price of every imported MWh."""
     months: Annotated[tuple[Month, ...], Field(min_length=1)] | None = None
-    """Of energy and uplift: local months it applies in, all if left out. Of four-peaks: months that have a peak."""
+    """Of energy and uplift: local months it applies in, all if left out. Of four-peaks and
+    monthly-peak: months that have a peak."""
     hours_local: Annotated[tuple[Hour, ...], Field(min_length=1)] | None = None
     """Of energy and uplift: local hours (0..23) it applies in, all if left out."""
     loss_ratio: Magnitude | None = None
@@ -41,8 +42,12 @@ class ChargeSection(Section):
     """Of fixed: charge of each local calendar month."""
     peak_ccy_per_mw_year: PositiveMagnitude | None = None
     """Of four-peaks: charge on each MW of the mean import over the year's peaks."""
+    peak_ccy_per_mw_month: PositiveMagnitude | None = None
+    """Of monthly-peak: charge on each MW of the site's own highest mean import over a measuring interval."""
+    is_pro_rata: Flag | None = None
+    """Of monthly-peak: a month that the dates hold in part is charged by its share; in full if left out."""
     interval_min: Count | None = None
-    """Of peaks: length of a peak interval, minutes; 15 of four-peaks, 60 of five-peaks if left out."""
+    """Of peaks: length of a peak or measuring interval, minutes; 60 of five-peaks, else 15 if left out."""
     load: str | None = None
     """Of peaks: role in [feeds] of the system's load, MW, which tells the peaks."""
     temperature: str | None = None

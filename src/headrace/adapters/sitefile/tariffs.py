@@ -11,7 +11,16 @@ from headrace.adapters.sitefile.schema import SiteFile
 from headrace.adapters.sitefile.schema_tariffs import ChargeSection
 from headrace.core import epoch_s
 from headrace.energy.coincident import PeakCalendar
-from headrace.energy.tariffs import ALL_HOURS, ALL_MONTHS, CashFall, Charge, CoincidentPeaks, FixedCharge, PriceAdder
+from headrace.energy.tariffs import (
+    ALL_HOURS,
+    ALL_MONTHS,
+    CashFall,
+    Charge,
+    CoincidentPeaks,
+    FixedCharge,
+    MonthlyPeak,
+    PriceAdder,
+)
 from headrace.energy.tariffs_usual import missing_components
 
 __all__ = ["build_charges", "charge_findings", "charge_notes", "charge_roles", "charge_units"]
@@ -23,6 +32,7 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "fixed": ("fixed_ccy_per_month",),
     "four-peaks": ("peak_ccy_per_mw_year",),
     "five-peaks": ("pool_ccy_per_year", "system_peak_mw", "class_b_ccy_per_mwh"),
+    "monthly-peak": ("peak_ccy_per_mw_month",),
 }
 """Keys each kind must have."""
 
@@ -33,8 +43,12 @@ ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "fixed": (),
     "four-peaks": ("months", "interval_min", "load", "temperature", "peaks"),
     "five-peaks": ("class_a_min_mw", "interval_min", "load", "temperature", "peaks"),
+    "monthly-peak": ("months", "interval_min", "is_pro_rata"),
 }
 """Keys each kind may have besides."""
+
+MEASURING_MIN: Final = (15, 30, 60)
+"""Lengths that a demand meter is set to, minutes."""
 
 COMMON: Final = ("kind", "name", "start", "end", "source", "cash")
 
@@ -55,6 +69,7 @@ def charge_findings(file: SiteFile) -> Findings:
     for i, each in enumerate(file.charge):
         yield from _keys(i, each)
         yield from _terms(file, i, each)
+    yield from _monthly(file)
     names = list(dict.fromkeys(each.name for each in file.charge))
     for name in names:
         yield from _versions(file, [(i, each) for i, each in enumerate(file.charge) if each.name == name])
@@ -101,6 +116,30 @@ def _terms(file: SiteFile, i: int, each: ChargeSection) -> Findings:
             yield Finding(path=(*path, "peaks"), found=found, do="Give only the peaks of this version")
 
 
+def _monthly(file: SiteFile) -> Findings:
+    """A site has one charge on its own monthly peak, and its rate changes with the month, as the bill does."""
+    rows = [(i, each) for i, each in enumerate(file.charge) if each.kind == "monthly-peak"]
+    for i, each in rows:
+        path: KeyPath = ("charge", i)
+        if file.tariff.peak_charge_ccy_per_mw_month > 0.0:
+            found = "is charged beside tariff.peak_charge_ccy_per_mw_month: a month has one peak"
+            yield Finding(path=(*path, "kind"), found=found, do="Leave one of them out")
+        if each.name != rows[0][1].name:
+            found = f'"{each.name}" is a second monthly peak beside "{rows[0][1].name}"'
+            yield Finding(path=(*path, "name"), found=found, do="Declare one part of this kind")
+        elif each is not rows[0][1] and _interval_min(each) != _interval_min(rows[0][1]):
+            found = f"must be that of its other versions, {_interval_min(rows[0][1])}, was {_interval_min(each)}"
+            yield Finding(path=(*path, "interval_min"), found=found, do="Correct either")
+        if _interval_min(each) not in MEASURING_MIN or _interval_min(each) % file.site.control_step_min:
+            found = f"must be 15, 30 or 60 and whole control steps, was {_interval_min(each)}"
+            yield Finding(path=(*path, "interval_min"), found=found, do="Correct it")
+        begins = instant(each.start, _zone(file)).astimezone(_zone(file))
+        follows = any(_span(file, other)[1] == _span(file, each)[0] for _, other in rows)
+        if follows and (begins.day, begins.hour, begins.minute) != (1, 0, 0):
+            found = f"must be a month's first instant where a rate follows another, was {each.start}"
+            yield Finding(path=(*path, "start"), found=found, do="Let the rate change with the month")
+
+
 def _versions(file: SiteFile, versions: list[tuple[int, ChargeSection]]) -> Findings:
     """Versions of one part follow each other: no two at once, none missing."""
     ordered = sorted(versions, key=lambda pair: _span(file, pair[1]))
@@ -128,6 +167,14 @@ def _charge(file: SiteFile, each: ChargeSection) -> Charge:
     dated["cash"] = each.cash or usual
     if each.kind == "fixed":
         return FixedCharge(**dated, month_ccy=each.fixed_ccy_per_month or 0.0)
+    if each.kind == "monthly-peak":
+        return MonthlyPeak(
+            **dated,
+            peak_ccy_per_mw_month=each.peak_ccy_per_mw_month or 0.0,
+            interval_s=_interval_min(each) * 60,
+            months=tuple(sorted(set(each.months or ALL_MONTHS))),
+            is_pro_rata=bool(each.is_pro_rata),
+        )
     if not _is_by_peaks(file, each):
         adder = each.class_b_ccy_per_mwh if each.kind == "five-peaks" else each.adder_ccy_per_mwh
         return PriceAdder(
@@ -197,7 +244,7 @@ def _is_by_peaks(file: SiteFile, each: ChargeSection) -> bool:
 
 
 def _interval_min(each: ChargeSection) -> int:
-    return each.interval_min or (15 if each.kind == "four-peaks" else 60)
+    return each.interval_min or (60 if each.kind == "five-peaks" else 15)
 
 
 def _zone(file: SiteFile) -> ZoneInfo:

@@ -43,7 +43,7 @@ export_deduction_usd_per_mwh = 2.0
 peak_charge_usd_per_mw_month = 0.0      # on the highest import of each calendar month
 
 # [[charge]]                            # dated parts of the tariff; versions share a name, without gap or overlap
-# kind = "four-peaks"                   # or energy, losses, uplift, fixed, five-peaks
+# kind = "four-peaks"                   # or energy, losses, uplift, fixed, five-peaks, monthly-peak
 # name = "transmission"
 # start = 2024-01-01
 # end = 2025-01-01

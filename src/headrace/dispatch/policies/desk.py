@@ -12,7 +12,7 @@ from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.commitment import by_hand
 from headrace.dispatch.inputs import Inputs
 from headrace.dispatch.outlook import expected
-from headrace.dispatch.peak_terms import desk_avoids
+from headrace.dispatch.peak_terms import desk_avoids, month_peak_charge_ccy_per_mw
 from headrace.dispatch.plan import Plan
 from headrace.dispatch.policies.always_on import market_price, present
 from headrace.dispatch.policies.jobs import jobs_by_hand
@@ -37,7 +37,7 @@ class Desk:
         charge_mw, discharge_mw = _follow(model, sight, memory)
         jobs = jobs_by_hand(model, sight, problem, for_price=True)
         import_limit_mw = site.connection.import_max_mw
-        if site.tariff.peak_charge_ccy_per_mw_month > 0.0:
+        if month_peak_charge_ccy_per_mw(site, sight.now_s, sight.month) > 0.0:
             load_mw = _load_mw(problem) + sum(order.power_mw for order in jobs)
             import_limit_mw = min(import_limit_mw, max(sight.peak_mw, load_mw))
         return Proposal(
@@ -69,7 +69,8 @@ class Desk:
         is_on = memory.is_on or (True,) * count
         switched_s = memory.switched_s or (sight.now_s - site.desk.hold_s,) * count
         pays = problem.use_value_ccy_per_mwh[:, 0] > problem.import_cost_ccy_per_mwh[0]
-        stops = sight.hour_local in site.desk.peak_hours_local and site.tariff.peak_charge_ccy_per_mw_month > 0
+        bills_peak = month_peak_charge_ccy_per_mw(site, sight.now_s, sight.month) > 0.0
+        stops = bills_peak and sight.hour_local in site.desk.peak_hours_local
         stops = stops or (bool(site.charges) and desk_avoids(site, sight.inputs, sight.now_s, sight.hour_local))
         wanted = [bool(pays[i]) and not (stops and use.kind is UseKind.MINING) for i, use in enumerate(model.uses)]
         changes = [

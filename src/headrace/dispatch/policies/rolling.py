@@ -9,6 +9,7 @@ import numpy as np
 from headrace.dispatch.assemble import problem_id, problem_of
 from headrace.dispatch.commitment import commit, has_units
 from headrace.dispatch.outlook import Outlook, expected
+from headrace.dispatch.peak_terms import month_peak_charge_ccy_per_mw
 from headrace.dispatch.plan import Infeasible, Plan
 from headrace.dispatch.policies.jobs import beat_s, is_beat, orders_in_force, plan_jobs, with_draw
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
@@ -180,7 +181,7 @@ def _end_value(model: SiteModel, price: np.ndarray, step_h: np.ndarray) -> float
 
 
 def _window_peak(model: SiteModel, sight: Sight, starts_s: np.ndarray, step_h: np.ndarray) -> Peak | None:
-    charge = model.site.tariff.peak_charge_ccy_per_mw_month
+    charge = month_peak_charge_ccy_per_mw(model.site, sight.now_s, sight.month)
     if charge <= 0.0:
         return None
     inside_h = float(step_h[starts_s < sight.month_end_s].sum())

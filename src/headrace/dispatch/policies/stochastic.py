@@ -22,6 +22,7 @@ from headrace.dispatch.kernel.present import solve_present
 from headrace.dispatch.kernel.water import blend, state_weights, water_curves
 from headrace.dispatch.kernel.whole import pack_blocks
 from headrace.dispatch.outlook import expected
+from headrace.dispatch.peak_terms import bills_month_peak
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies.always_on import present
 from headrace.dispatch.policies.proposal import Proposal, Sight, asked_by
@@ -112,7 +113,7 @@ def why_rolling(site: Site) -> str:
     battery = site.battery
     if battery is None or battery.stored_max_mwh <= battery.stored_min_mwh:
         return "the site has no battery"
-    if site.tariff.peak_charge_ccy_per_mw_month > 0.0:
+    if bills_month_peak(site):
         return "its water values do not know the monthly peak charge"
     if site.plant is not None and site.plant.units:
         return "its water values do not know units that are started and stopped"
