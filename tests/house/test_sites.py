@@ -25,7 +25,7 @@ def test_the_guides_first_site_is_whole(root):
 
 
 def test_the_guides_further_tables_fit_the_first_site(root):
-    first, battery, ai, demand, *own = _blocks(root)
+    first, battery, ai, demand, *own = _blocks(root)[:6]
     whole = first.replace("[feeds]", demand.strip()) + battery + ai
     loaded = parse_site(whole, Path("my-site.toml"))
     assert loaded.site.battery is not None
@@ -34,6 +34,25 @@ def test_the_guides_further_tables_fit_the_first_site(root):
     assert _unknown(tomllib.loads(own[0])["feeds"]) == set()
     declared = re.sub(r"^real_time = .*\n", "", first, flags=re.MULTILINE) + own[1]
     assert not isinstance(parse_site(declared, Path("my-site.toml")).feeds["real_time"], str)
+
+
+def test_the_guides_tables_of_contracts_owners_and_reserve_fit_the_same_site(root):
+    blocks = _blocks(root)
+    first, battery, ai, demand = blocks[:4]
+    power, peaks, load, owners, reserve, price = blocks[6:]
+    feeds = "\n".join([demand.strip(), *(part.replace("[feeds]", "").strip() for part in (load, price))])
+    loaded = parse_site(
+        first.replace("[feeds]", feeds) + battery + ai + power + peaks + owners + reserve, Path("my-site.toml")
+    )
+    site = loaded.site
+    assert [each.name for each in site.contracts] == ["base load", "retailer"]
+    assert [each.name for each in site.charges] == ["metering", "transmission"]
+    assert [each.name for each in (*site.hosting, *site.tenants)] == ["host contract", "shell hall"]
+    assert [each.load for each in site.allowances] == ["batch"]
+    assert [each.name for each in site.reserves] == ["RRS"]
+    assert site.cash is not None
+    assert _unknown(loaded.feeds) == set()
+    parse_site(first.replace("[feeds]", demand.strip()) + battery + ai + power + owners, Path("my-site.toml"))
 
 
 def test_every_example_site_is_read_and_names_series_that_exist(root):
