@@ -42,7 +42,7 @@ def with_rows(problem, feeder_of, room_mw) -> float | None:
     return highs.getObjectiveValue()
 
 
-@pytest.mark.inv("D7")
+@pytest.mark.inv("D10")
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 100_000))
 def test_clipping_in_order_of_worth_is_the_optimum_with_feeder_rows(seed):
