@@ -1,7 +1,7 @@
 """A day that was a coincident peak, 10 August 2023 in ERCOT, and what every policy paid for it."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 
 from headrace.adapters.sitefile import parse_site
 from headrace.core import Interval
+from headrace.engine.cashflow import cash_terms, run_cash
 from headrace.interfaces.report.peaks import peak_alarms, peak_hours, peak_section
 from replays import SITES, run
 
@@ -97,3 +98,19 @@ def test_prices_seen_are_market_prices_alone(result):
 
 def test_a_days_fixed_charge_is_its_part_of_the_month(result):
     assert result.run("rolling").lines_ccy["fixed_charges"] == pytest.approx(-100.0, abs=1e-6)
+
+
+def test_a_peak_of_this_summer_is_paid_in_the_months_of_the_next_year(result):
+    each = result.run("rolling")
+    days = run_cash(result.site, each)
+    parties = [payment.party for payment in cash_terms(result.site).payments]
+
+    def paid(party):
+        row = parties.index(party)
+        return {date(1970, 1, 1) + timedelta(days=day.day): day.by_party[row] for day in days if day.by_party[row]}
+
+    peaks = paid("transmission")
+    assert list(peaks) == [date(2024 + m // 12, m % 12 + 1, 1) - timedelta(days=1) for m in range(1, 13)]
+    assert sum(peaks.values()) == round(each.lines_ccy["transmission"] * 1e6)
+    assert max(peaks.values()) - min(peaks.values()) <= 1
+    assert paid("network")[date(2023, 9, 30)] == round(each.lines_ccy["fixed_charges"] * 1e6)

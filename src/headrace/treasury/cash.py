@@ -1,6 +1,6 @@
 """From booked days to cash: when each counterparty pays or is paid, what security it wants, and the lowest point.
 
-    due day        last day of what is billed together (the day, or its month) + lag
+    due day        last day of what is billed together (the day, or its month) + lag; a dated charge has its own
     unpaid         what is booked and not yet due, plus owed by us, of the market and the supplier
     marked loss    mean daily loss of day-ahead, hedge and basis over the trailing days × days marked × factor, >= 0
     security       unpaid, where we owe it, + marked loss - credit line, >= 0; locked, and returned as it falls
@@ -15,11 +15,11 @@ from typing import Final
 
 import msgspec
 
-from headrace.core import divide_up, micro
+from headrace.core import divide_nearest, divide_up, micro
 from headrace.energy import CashTerms
 from headrace.treasury.ledger import Account, Asset, Entry
 
-__all__ = ["SECURED", "BookedDay", "CashDay", "cash_days", "lowest"]
+__all__ = ["SECURED", "BookedDay", "CashDay", "DatedSum", "cash_days", "lowest"]
 
 PARTY_OF: Final = {
     Account.MARKET_RECEIVABLE: "market",
@@ -59,6 +59,17 @@ MARKED: Final = (Account.DAY_AHEAD, Account.HEDGE, Account.BASIS)
 """Accounts of the position."""
 
 
+class DatedSum(msgspec.Struct, frozen=True, kw_only=True):
+    """Part of what a day's bookings owe a party that falls due on days of its own, whatever its party's terms."""
+
+    party: str
+    """Counterparty, neither market nor supplier."""
+    amount: int
+    """Owed to us, minus where we owe it, micro-units."""
+    due_days: tuple[int, ...]
+    """Days it is paid on in equal parts, days since 1970-01-01."""
+
+
 class BookedDay(msgspec.Struct, frozen=True, kw_only=True):
     """Everything booked for one local day."""
 
@@ -68,6 +79,8 @@ class BookedDay(msgspec.Struct, frozen=True, kw_only=True):
     """Last day of its local month."""
     entry: Entry
     """Its postings."""
+    dated: tuple[DatedSum, ...] = ()
+    """Of these, what has due days of its own."""
 
 
 class CashDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +123,10 @@ def cash_days(booked: Sequence[BookedDay], terms: CashTerms, asset: Asset) -> tu
     losses: list[int] = []
     for each in booked:
         owed = _owed_to_us(each.entry, asset, rows, terms)
+        for part in each.dated:
+            owed[part.party] -= part.amount
+            for due, amount in _parts(part):
+                moves.setdefault(due, [0] * len(rows))[rows[part.party]] += amount
         for party, amount in owed.items():
             payment = terms.payments[rows[party]]
             due = (each.month_end_day if payment.by_month else each.day) + payment.lag_days
@@ -154,6 +171,13 @@ def _owed_to_us(entry: Entry, asset: Asset, rows: dict[str, int], terms: CashTer
         if party in rows and posting.asset is asset and (party != "pool" or terms.sells_bitcoin):
             owed[party] = owed.get(party, 0) + posting.debit - posting.credit
     return owed
+
+
+def _parts(dated: DatedSum) -> list[tuple[int, int]]:
+    """Days and amounts: equal to a micro-unit, and together the sum."""
+    count = len(dated.due_days)
+    gone = [divide_nearest(dated.amount * i, count) for i in range(count + 1)]
+    return [(due, after - before) for due, before, after in zip(dated.due_days, gone[:-1], gone[1:], strict=True)]
 
 
 def _marked_loss(losses: Sequence[int], terms: CashTerms) -> int:

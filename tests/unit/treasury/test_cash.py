@@ -5,7 +5,7 @@ import msgspec
 from headrace.energy import CashTerms
 from headrace.energy.payment import DEFAULT_PAYMENTS
 from headrace.treasury import Account, Asset, Entry, EntryKind, Posting
-from headrace.treasury.cash import PARTY_OF, BookedDay, cash_days, lowest
+from headrace.treasury.cash import PARTY_OF, BookedDay, DatedSum, cash_days, lowest
 
 MICRO = 1_000_000
 PARTIES = [payment.party for payment in DEFAULT_PAYMENTS]
@@ -105,3 +105,13 @@ def test_the_lowest_point_is_the_first_of_equals():
     days = view([booked(d, rent(1)) for d in range(3)])
     assert lowest(days).day == 0
     assert msgspec.structs.replace(days[0], security=5).free == days[0].balance - 5
+
+
+def test_a_dated_sum_is_paid_on_its_own_days_and_the_rest_on_its_partys():
+    fees = (Account.FIXED_CHARGES, Account.NETWORK_PAYABLE, 12)
+    each = booked(3, fees, (Account.TRANSMISSION, Account.TRANSMISSION_ACCRUED, 100))
+    peaks = DatedSum(party="transmission", amount=-100 * MICRO, due_days=(400, 430, 460))
+    days = view([msgspec.structs.replace(each, dated=(peaks,))])
+    moved = {day.day: sum(day.by_party) for day in days if any(day.by_party)}
+    assert moved == {30 + 35: -12 * MICRO, 400: -33_333_333, 430: -33_333_334, 460: -33_333_333}
+    assert days[-1].balance == -112 * MICRO
