@@ -5,6 +5,7 @@ for the bound and for what really came.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from headrace.dispatch.asked import Asked
@@ -39,10 +40,10 @@ CONTRIBUTORS: Final[tuple[tuple[Callable[[Site], bool], Contributor], ...]] = (
 
 def terms_in_force(model: SiteModel, asked: Asked) -> Terms | None:
     """Terms on the steps of an outlook; None where the site declares nothing that changes dispatch."""
-    site = model.site
-    speaking = [contribute for declares, contribute in CONTRIBUTORS if declares(site)]
+    speaking = _speaking(model)
     if not speaking:
         return None
+    site = model.site
     terms = neutral(
         steps=len(asked.outlook.step_h),
         uses=len(model.uses),
@@ -54,3 +55,9 @@ def terms_in_force(model: SiteModel, asked: Asked) -> Terms | None:
     for contribute in speaking:
         contribute(terms, model, asked)
     return terms
+
+
+@lru_cache(maxsize=8)
+def _speaking(model: SiteModel) -> tuple[Contributor, ...]:
+    """Who contributes at a site: the same in every interval."""
+    return tuple(contribute for declares, contribute in CONTRIBUTORS if declares(model.site))

@@ -256,6 +256,8 @@ class Campus:
     def _heat(self, t: int, by_load: dict[tuple[UseKind, int], float], served: float) -> tuple[int, ...]:
         """Heat sold through each off-take: of the load's whole IT power, idle included, up to the buyer's limit."""
         site = self._model.site
+        if not site.heat:
+            return ()
         it_mw: dict[str, float] = {}
         for i, lease in enumerate(site.leases):
             is_firm = lease.firmness is Firmness.FIRM
