@@ -88,7 +88,7 @@ def run_rolling_jobs(
         now_s = start_s + t * step_s
         starts, step_h = window_grid(now_s=now_s, step_s=step_s, fine_s=FINE_S, horizon_s=horizon_s, end_s=end_s)
         problem, pue = _expected(site, prices, t, starts - start_s, step_h, stored)
-        booked = np.nonzero((release_s <= now_s + notice_s) & (deadline_s > now_s))[0]
+        booked = np.nonzero((release_s <= now_s + notice_s) & (deadline_s > now_s))[0].tolist()
         answer = first_step(
             problem,
             [jobs[i] for i in booked],

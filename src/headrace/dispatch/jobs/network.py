@@ -56,7 +56,7 @@ def solve_network(problem: Problem, window: JobWindow) -> NetworkOptimum | None:
         return None
     net, at = start_network(site, jobs, *start)
     tolerance = max(COST_LEAST_CCY, COST_RATIO * float(np.abs(net.arcs["cost"]).max()))
-    pivots = improve(net, tolerance, PIVOTS_PER_ARC * at.count)
+    pivots = improve(net, tolerance, PIVOTS_PER_ARC * at.end)
     return _read(problem, window, net, at, pivots)
 
 
@@ -92,7 +92,7 @@ def _read(problem: Problem, window: JobWindow, net: Network, at: Blocks, pivots:
         cost_ccy=cost,
         bound_ccy=bound,
         residual_mw=residual,
-        power_mw=flow[at.job : at.count].copy(),
+        power_mw=flow[at.job : at.end].copy(),
         unserved_mwh=flow[at.unserved : at.stored].copy(),
         draw_mw=flow[at.draw : at.export].reshape(shape).copy(),
         price_ccy_per_mwh=price,

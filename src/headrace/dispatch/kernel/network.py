@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 __all__ = ["AT_CAP", "AT_ZERO", "BASIC", "BETWEEN", "Network", "blank_network", "link", "unlink"]
 
 Ints = NDArray[np.int64]
-Records: TypeAlias = "np.recarray[Any, np.dtype[np.void]]"
+Records: TypeAlias = Any
+"""Array of `ARC` or `NODE`, its fields read as attributes; NumPy's types know no such fields."""
 
 AT_ZERO = 0
 """Out of the basis, empty."""

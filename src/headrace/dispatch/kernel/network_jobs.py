@@ -69,7 +69,7 @@ class Blocks(NamedTuple):
     charge: int
     discharge: int
     job: int
-    count: int
+    end: int
 
 
 @njit(cache=True, error_model="numpy")
@@ -89,7 +89,7 @@ def start_network(
     """
     steps, count, clusters = len(site.step_h), len(jobs.work), jobs.pue.shape[0]
     at = _blocks(steps, count, clusters, site.use_value.shape[0], site.source_cost.shape[0], len(jobs.power))
-    net = blank_network(at.count, (2 + clusters) * steps + count)
+    net = blank_network(at.end, (2 + clusters) * steps + count)
     _put_columns(site, jobs, at, net)
     _put_flows(site, rows, stored, job_mw, draw_mw, unserved, at, net)
     choose_basis(net)
@@ -189,4 +189,4 @@ def _put_flows(
     flow[at.discharge : at.job] = rows[grid + 3]
     for k in range(draw_mw.shape[0]):
         flow[at.draw + k * steps : at.draw + (k + 1) * steps] = draw_mw[k]
-    flow[at.job : at.count] = job_mw
+    flow[at.job : at.end] = job_mw

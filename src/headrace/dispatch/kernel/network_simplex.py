@@ -101,7 +101,7 @@ def _reduced(net: Network, arc: int) -> float:
     reduced = net.arcs.cost[arc] - net.arcs.at_tail[arc] * net.dual[net.arcs.tail[arc]]
     if net.arcs.head[arc] >= 0:
         reduced -= net.arcs.at_head[arc] * net.dual[net.arcs.head[arc]]
-    return reduced
+    return float(reduced)
 
 
 @njit(cache=True, error_model="numpy")
@@ -164,7 +164,7 @@ def _pivot(net: Network, entering: int, is_careful: bool) -> float:
     if leaving < 0:
         status[entering] = AT_CAP if rises else AT_ZERO
         flow[entering] = cap[entering] if rises else 0.0
-        return step
+        return float(step)
     flow[entering] += sign * step
     flow[leaving] = cap[leaving] if leaves_full else 0.0
     status[leaving] = AT_CAP if leaves_full else AT_ZERO
@@ -172,7 +172,7 @@ def _pivot(net: Network, entering: int, is_careful: bool) -> float:
     unlink(net, leaving)
     link(net, entering)
     _replant(net, entering, leaving)
-    return step
+    return float(step)
 
 
 @njit(cache=True, error_model="numpy")

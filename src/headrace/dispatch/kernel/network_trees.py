@@ -80,7 +80,7 @@ def find_extra(net: Network, start: int) -> int:
             if arc != net.nodes.parent_arc[node]:
                 other = net.arcs.tail[arc] if slot & 1 else net.arcs.head[arc]
                 if other < 0 or net.nodes.mark[other] == stamp:
-                    return arc
+                    return int(arc)
                 net.nodes.mark[other] = stamp
                 net.nodes.parent_arc[other] = arc
                 stack[top] = other
