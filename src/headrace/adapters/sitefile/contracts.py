@@ -153,9 +153,11 @@ def _terms(file: SiteFile, i: int, each: ContractSection) -> Findings:
         yield from _swing(i, each)
     if each.kind == "block" and not each.sell_back:
         yield from _no_sell_back(file, i, each)
-    if each.kind == "take-or-pay" and each.start.day != 1:
-        found = f"must start on the first of a month, was {each.start}"
-        yield Finding(path=("contract", i, "start"), found=found, do="The least volume is that of whole months")
+    if each.kind == "take-or-pay":
+        for key, at, verb in (("start", each.start, "start"), ("end", each.end, "end")):
+            if at.day != 1:
+                found = f"must {verb} on the first of a month, was {at}"
+                yield Finding(path=("contract", i, key), found=found, do="The least volume is that of whole months")
     if each.kind in VOLUMES and file.market.settlement_step_min > 60:
         found = f"settles by the hour, the market bills {file.market.settlement_step_min} min together"
         yield Finding(path=("contract", i), found=found, do="Lower market.settlement_step_min")
