@@ -10,6 +10,8 @@ import pytest
 from headrace.adapters.sitefile import parse_site
 from headrace.core import Interval
 from headrace.engine.cashflow import cash_terms, run_cash
+from headrace.interfaces.report.cfo import cfo_section
+from headrace.interfaces.report.figures import board_json
 from headrace.interfaces.report.peaks import peak_alarms, peak_hours, peak_section
 from replays import SITES, run
 
@@ -114,3 +116,17 @@ def test_a_peak_of_this_summer_is_paid_in_the_months_of_the_next_year(result):
     assert sum(peaks.values()) == round(each.lines_ccy["transmission"] * 1e6)
     assert max(peaks.values()) - min(peaks.values()) <= 1
     assert paid("network")[date(2023, 9, 30)] == round(each.lines_ccy["fixed_charges"] * 1e6)
+
+
+def test_the_page_and_the_json_tell_false_alarms_and_missed_peaks_beside_the_sum(result):
+    memos = {each["label"]: each for each in board_json(result)["coincident_peaks"]}
+    # The price alone stops the desk's miners at the peak; its AI runs on, which hindsight would have stopped.
+    assert [memos[label]["missed"] for label in LABELS] == [1, 1, 0, 0]
+    assert memos["desk"]["missed_ccy"] < memos["always-on"]["missed_ccy"]
+    assert 0.0 < memos["always-on"]["missed_ccy"] < -result.run("always-on").lines_ccy["transmission"]
+    assert memos["always-on"]["alarms"] == memos["bound"]["false_alarms"] == 0
+    (table,) = cfo_section(result).tables
+    names = [row[0] for row in table.rows]
+    assert names.index("False alarms (memo)") > names.index("Margin")
+    assert table.rows[names.index("Missed peaks (memo)")][1].startswith("-")
+    assert [row[0] for i, row in enumerate(table.rows) if i in table.key] == ["Margin"]

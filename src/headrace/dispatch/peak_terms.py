@@ -22,7 +22,14 @@ from headrace.energy.tariffs import CoincidentPeaks, MonthlyPeak, adder_ccy_per_
 from headrace.energy.tariffs_monthly import month_peak_ccy_per_mw
 from headrace.energy.tariffs_peaks import forecast_of, peak_share
 
-__all__ = ["bills_month_peak", "charge_terms", "desk_avoids", "month_peak_charge_ccy_per_mw", "peak_adder_ccy_per_mwh"]
+__all__ = [
+    "HOURS_BY_HAND",
+    "bills_month_peak",
+    "charge_terms",
+    "desk_avoids",
+    "month_peak_charge_ccy_per_mw",
+    "peak_adder_ccy_per_mwh",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

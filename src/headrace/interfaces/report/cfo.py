@@ -16,6 +16,7 @@ from headrace.core import MICRO, Interval
 from headrace.engine.results import LINES, PolicyRun, ReplayResult
 from headrace.interfaces.report.bar_picture import waterfall_picture
 from headrace.interfaces.report.margins import baseline_run, headline_run, policy_figures
+from headrace.interfaces.report.peaks import peak_memo
 from headrace.interfaces.report.section import Section, Table
 from headrace.interfaces.wording import first_capital, money, policy_name, share, short_money
 
@@ -82,7 +83,7 @@ def cfo_section(result: ReplayResult) -> Section:
         "Energy is import and export at the settled price with the tariff's adders, without the battery's own trade: "
         "its row is discharge less charge at that price, and the change in stored energy. Best 20 hours: the clock "
         "hours in which the headline policy beat always-on by most, taken out of every policy; charges by peak and "
-        "month stay in."
+        "month stay in. A memo is money already inside the rows above it."
     )
     return Section(
         key="money",
@@ -122,12 +123,26 @@ def _table(result: ReplayResult, before: str) -> Table:
         ("margin without the best 20 h", *(money(each.less_best_hours_ccy, currency) for each in figures)),
         ("its share of gain", *(share(each.less_best_hours_share_of_gain_ratio) for each in figures)),
     ]
+    key = len(rows) - 5
+    rows += _memos(result, runs)
     return Table(
         caption=first_capital(f"{before}money by source and policy, all on the same assets"),
         columns=("Source", *(policy_name(run) for run in runs)),
         rows=tuple((first_capital(name), *cells) for name, *cells in rows),
-        key=frozenset({len(rows) - 5}),
+        key=frozenset({key}),
     )
+
+
+def _memos(result: ReplayResult, runs: list[PolicyRun]) -> list[tuple[str, ...]]:
+    """Cost of false alarms and of missed peaks: inside the rows above, so in no sum; none without coincident peaks."""
+    memos = [memo for run in runs if (memo := peak_memo(result.site, run)) is not None]
+    if not memos:
+        return []
+    currency = result.site.currency.value
+    return [
+        ("false alarms (memo)", *(money(-each.false_alarms_ccy, currency) for each in memos)),
+        ("missed peaks (memo)", *(money(-each.missed_ccy, currency) for each in memos)),
+    ]
 
 
 def _battery_ccy(result: ReplayResult, run: PolicyRun) -> float:

@@ -21,6 +21,7 @@ from headrace.interfaces.report.margins import (
     sensitivity_figures,
 )
 from headrace.interfaces.report.operations import OperationFigure, operation_figures
+from headrace.interfaces.report.peaks import PeakMemo, peak_memo
 from headrace.interfaces.wording import LINE_NAMES, money, policy_name, share
 
 __all__ = ["BoardFigures", "WaterfallStep", "board_figures", "board_json"]
@@ -76,6 +77,8 @@ class BoardFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Trial balance of the headline policy."""
     operations: tuple[OperationFigure, ...]
     """Operational figures of the headline policy."""
+    coincident_peaks: tuple[PeakMemo, ...]
+    """Alarms and peaks of each headline policy, a memo; empty without coincident peaks."""
     gaps: tuple[DataGap, ...]
     """Missing input data and what stood in for it."""
     sources: dict[str, str]
@@ -112,6 +115,9 @@ def board_figures(result: ReplayResult) -> BoardFigures:
         best_and_worst_day=best_and_worst_day(result),
         books=trial_balance(headline),
         operations=operation_figures(site, headline),
+        coincident_peaks=tuple(
+            memo for run in result.runs if run.is_headline and (memo := peak_memo(site, run)) is not None
+        ),
         gaps=result.gaps,
         sources=result.sources,
         meta=result.meta,

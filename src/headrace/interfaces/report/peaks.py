@@ -6,7 +6,11 @@ account, because nothing was bought or sold:
 
     cost = Σ (worth − price settled − adders) × (power it could have taken − power it took)
 
-It is less than nothing where the price turned out above the worth. An alarm is right if it holds a peak.
+It is less than nothing where the price turned out above the worth. An alarm is right if it holds a peak. The price
+of a peak is what a planner saw; for the bound it is what came; a desk holds by its hours; always-on never holds.
+
+A peak is missed if no alarm holds it and some use ran in it that would not have run at the price of the peak that came:
+where the market's price alone had stopped them all, nothing was missed.
 """
 
 from datetime import datetime, timedelta
@@ -17,6 +21,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from headrace.dispatch.peak_terms import HOURS_BY_HAND
 from headrace.dispatch.site import Site
 from headrace.energy.tariffs import CoincidentPeaks, adder_ccy_per_mwh
 from headrace.engine.results import PolicyRun, ReplayResult
@@ -24,7 +29,7 @@ from headrace.interfaces.report.margins import headline_run
 from headrace.interfaces.report.section import Section, Table
 from headrace.interfaces.wording import money, policy_name
 
-__all__ = ["PeakAlarm", "PeakHour", "peak_alarms", "peak_hours", "peak_section"]
+__all__ = ["PeakAlarm", "PeakHour", "PeakMemo", "peak_alarms", "peak_hours", "peak_memo", "peak_section"]
 
 SHOWN: Final = 40
 """Most alarms listed one by one."""
@@ -58,7 +63,46 @@ class PeakHour(msgspec.Struct, frozen=True, kw_only=True):
     charge_ccy: float
     """What that import is charged."""
     is_avoided: bool
-    """An alarm held it."""
+    """An alarm held it, or the market's price alone."""
+    missed_ccy: float
+    """Of the charge, what uses bear that would not have run at the price of the peak; 0 if avoided."""
+
+
+class PeakMemo(msgspec.Struct, frozen=True, kw_only=True):
+    """What coincident peaks came to under one policy; every amount is already inside its margin."""
+
+    label: str
+    """Label of the policy."""
+    peaks: int
+    """Peak intervals in the window."""
+    missed: int
+    """Of these, how many no alarm held."""
+    missed_ccy: float
+    """What uses were charged in those that would not have run at the price of the peak."""
+    alarms: int
+    """Alarms given."""
+    false_alarms: int
+    """Of these, how many held no peak."""
+    false_alarms_ccy: float
+    """Margin lost in those."""
+
+
+def peak_memo(site: Site, run: PolicyRun) -> PeakMemo | None:
+    """Count peaks and alarms of a run; None without coincident peaks."""
+    if "peak_seen" not in run.intervals.columns:
+        return None
+    peaks, alarms = peak_hours(site, run), peak_alarms(site, run)
+    missed = [each.missed_ccy for each in peaks if not each.is_avoided]
+    false = [each.cost_ccy for each in alarms if not each.is_right]
+    return PeakMemo(
+        label=run.label,
+        peaks=len(peaks),
+        missed=len(missed),
+        missed_ccy=sum(missed),
+        alarms=len(alarms),
+        false_alarms=len(false),
+        false_alarms_ccy=sum(false),
+    )
 
 
 def peak_alarms(site: Site, run: PolicyRun) -> tuple[PeakAlarm, ...]:
@@ -67,7 +111,7 @@ def peak_alarms(site: Site, run: PolicyRun) -> tuple[PeakAlarm, ...]:
         return ()
     zone = ZoneInfo(site.time_zone)
     hours: dict[datetime, list[float]] = {}
-    for at, held_mwh, cost_ccy, came in _held(site, run.intervals).iter_rows():
+    for at, held_mwh, cost_ccy, came in _held(site, run).iter_rows():
         local = at.astimezone(zone)
         row = hours.setdefault(local.replace(minute=0, second=0), [0.0, 0.0, 0.0])
         row[0] += held_mwh
@@ -97,21 +141,27 @@ def peak_hours(site: Site, run: PolicyRun) -> tuple[PeakHour, ...]:
         return ()
     step_h = site.control_step_s / 3600.0
     inside = run.intervals.filter(pl.col("peak_came") > 0.0)
-    held = set(_held(site, run.intervals)["interval_start"].to_list())
-    rows: list[list[tuple[datetime, float, float]]] = []
-    for at, import_mw, came in inside.select("interval_start", "import_mw", "peak_came").iter_rows():
-        if not rows or at - rows[-1][-1][0] > timedelta(seconds=site.control_step_s):
+    inside = inside.with_columns(wasted_mw=pl.Series(_wasted_mw(site, inside)))
+    held = set(_held(site, run)["interval_start"].to_list())
+    rows: list[list[tuple[datetime, float, float, float]]] = []
+    for row in inside.select("interval_start", "import_mw", "peak_came", "wasted_mw").iter_rows():
+        if not rows or row[0] - rows[-1][-1][0] > timedelta(seconds=site.control_step_s):
             rows.append([])
-        rows[-1].append((at, import_mw, came))
-    return tuple(
-        PeakHour(
-            start=each[0][0].astimezone(ZoneInfo(site.time_zone)),
-            import_mw=sum(row[1] for row in each) / len(each),
-            charge_ccy=sum(row[1] * row[2] for row in each) * step_h,
-            is_avoided=any(row[0] in held for row in each),
+        rows[-1].append(row)
+    peaks = []
+    for each in rows:
+        is_held = any(row[0] in held for row in each)
+        missed_ccy = 0.0 if is_held else sum(wasted_mw * came for _, _, came, wasted_mw in each) * step_h
+        peaks.append(
+            PeakHour(
+                start=each[0][0].astimezone(ZoneInfo(site.time_zone)),
+                import_mw=sum(row[1] for row in each) / len(each),
+                charge_ccy=sum(row[1] * row[2] for row in each) * step_h,
+                is_avoided=missed_ccy == 0.0,
+                missed_ccy=missed_ccy,
+            )
         )
-        for each in rows
-    )
+    return tuple(peaks)
 
 
 def peak_section(result: ReplayResult) -> Section | None:
@@ -200,8 +250,9 @@ def _alarms(alarms: tuple[PeakAlarm, ...], currency: str) -> Table:
     )
 
 
-def _held(site: Site, frame: pl.DataFrame) -> pl.DataFrame:
+def _held(site: Site, run: PolicyRun) -> pl.DataFrame:
     """Intervals in which a use was held back for a peak: start, energy, cost, price of the peak that came."""
+    frame = run.intervals
     starts_s = frame["interval_start"].dt.epoch("s").to_numpy().astype(np.int64)
     settled = frame["price"].to_numpy()
     seen = frame["price_seen"].fill_null(np.nan).to_numpy()
@@ -209,7 +260,7 @@ def _held(site: Site, frame: pl.DataFrame) -> pl.DataFrame:
         price + site.tariff.import_adder_ccy_per_mwh + adder_ccy_per_mwh(site.charges, starts_s, price, site.time_zone)
         for price in (settled, seen)
     )
-    peak = frame["peak_seen"].to_numpy()
+    peak = _price_held_by(site, run)
     step_h = site.control_step_s / 3600.0
     held_mwh, cost_ccy = np.zeros((2, len(frame)))
     for column in frame.columns:
@@ -227,3 +278,35 @@ def _held(site: Site, frame: pl.DataFrame) -> pl.DataFrame:
         cost_ccy=pl.Series(cost_ccy),
         came=pl.col("peak_came"),
     ).filter(pl.col("held_mwh") > 0.0)
+
+
+def _wasted_mw(site: Site, frame: pl.DataFrame) -> np.ndarray:
+    """Power of uses in peak intervals that are worth less than import costs with the peak that came."""
+    starts_s = frame["interval_start"].dt.epoch("s").to_numpy().astype(np.int64)
+    price = frame["price"].to_numpy()
+    cost = price + site.tariff.import_adder_ccy_per_mwh + frame["peak_came"].to_numpy()
+    cost = cost + adder_ccy_per_mwh(site.charges, starts_s, price, site.time_zone)
+    wasted_mw = np.zeros(len(frame))
+    for column in frame.columns:
+        if column.startswith("worth:"):
+            use_mw = frame[f"use:{column.removeprefix('worth:')}_mw"].to_numpy()
+            wasted_mw += np.where((frame[column].to_numpy() < cost) & (use_mw > HELD_MW), use_mw, 0.0)
+    return wasted_mw
+
+
+def _price_held_by(site: Site, run: PolicyRun) -> np.ndarray:
+    """Price of a peak that the policy goes by in each interval, infinite where it stops whatever the price."""
+    frame = run.intervals
+    match run.policy:
+        case "always-on":
+            return np.zeros(len(frame))
+        case "bound":
+            return frame["peak_came"].to_numpy()
+        case "desk":
+            local = frame["interval_start"].dt.convert_time_zone(site.time_zone)
+            months = {m for each in site.charges if isinstance(each, CoincidentPeaks) for m in each.calendar.months}
+            hours = site.desk.peak_hours_local or HOURS_BY_HAND
+            is_watched = local.dt.hour().is_in(hours) & local.dt.month().is_in(sorted(months))
+            return np.where(is_watched.to_numpy(), np.inf, 0.0)
+        case _:
+            return frame["peak_seen"].to_numpy()
