@@ -51,7 +51,8 @@ def test_all_bids_hold_together_and_so_do_all_asks(steps_max):
             if np.isnan(value) or not (np.isfinite(power_dual).all() and np.isfinite(water_dual).all()):
                 continue
             proven += 1
-            nothing = np.zeros(problem.steps, np.int64), np.zeros(1), 0.0, 0.0, np.full(1, np.inf), np.full(1, np.inf)
+            peak = np.zeros(problem.steps, np.int64), np.zeros(1), np.zeros(1)
+            nothing = *peak, 0.0, np.full(1, np.inf), np.full(1, np.inf)
             bound_ccy = dual_bound(*args, *nothing, power_dual.copy(), water_dual.copy())
             assert bound_ccy == pytest.approx(objective_ccy, rel=1e-9, abs=1e-6), f"seed {seed}"
     assert proven > 40

@@ -92,9 +92,11 @@ def test_every_statement_becomes_a_balanced_entry_and_the_books_show_the_margin(
         assert each.margin_ccy == pytest.approx(total / MICRO + each.stored_change_ccy, abs=1e-6)
 
 
-def test_a_late_price_costs_and_the_sensitivity_says_so(result):
-    assert result.run("rolling, price known").margin_ccy > result.run("rolling").margin_ccy
-    assert not result.run("rolling, price known").is_headline
+def test_a_price_known_in_time_decides_otherwise_and_is_labelled_a_sensitivity(result):
+    known, late = result.run("rolling, price known"), result.run("rolling")
+    assert known.intervals["price_seen"].to_list() == known.intervals["price"].to_list()
+    assert late.intervals["price_seen"].to_list() != late.intervals["price"].to_list()
+    assert not known.is_headline
 
 
 def test_bid_is_never_above_ask(result):

@@ -15,7 +15,8 @@ __all__ = ["comes_or_goes", "in_service", "service_terms"]
 
 def comes_or_goes(site: Site) -> bool:
     """Does any miner class or lease have a date?"""
-    return any(each.start_s is not None or each.end_s is not None for each in (*site.miners, *site.leases))
+    loads: tuple[MinerClass | AiLease, ...] = (*site.miners, *site.leases)
+    return any(each.start_s is not None or each.end_s is not None for each in loads)
 
 
 def in_service(load: MinerClass | AiLease, starts_s: NDArray[np.int64]) -> NDArray[np.bool_]:
