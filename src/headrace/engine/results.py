@@ -11,9 +11,9 @@
     yielded_mw, absorbed_mw                                               mining giving way to AI; mining on surplus
     shed_mw, spilled_mw                                                   firm load not served; output lost
     peak_seen, peak_came (of a site with coincident peaks)                price of a peak, as planned; with hindsight
-    import_max_mw, export_max_mw, uncurtailed_max_mw                      with plant: limits in force; without curtailment
+    import_max_mw, export_max_mw, uncurtailed_max_mw                      plant: limits in force; without curtailment
     jobs_mw, job_gpus_busy, jobs_gap_ratio                                batch jobs: power, GPUs at work, plan's gap
-    cost:<name>, fuel:<name>_gj, starts:<name>, run:<name>_s              each unit: money per MWh, fuel, starts, seconds
+    cost:<name>, fuel:<name>_gj, starts:<name>, run:<name>_s              units: money per MWh, fuel, starts, seconds
 
 `PolicyRun.settlements`, a row per settlement interval: interval_start, duration_s, import_wh, export_wh, is_estimated,
 mining_sats, and one integer column per statement line (see `LINES`), micro-units, revenue plus, cost minus. A site with

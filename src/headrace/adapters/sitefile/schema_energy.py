@@ -81,7 +81,7 @@ class GeneratorSection(Section):
     capacity_mw: PositiveMagnitude
     """Nameplate power, MW."""
     marginal_cost_ccy_per_mwh: Money
-    """Cost of one more MWh (fuel, variable upkeep; without the fuel of a unit); negative where output earns a credit."""
+    """Cost of one more MWh (fuel, variable upkeep; without a unit's fuel); negative where output earns a credit."""
     must_run_ratio: Fraction = 0.0
     """Share of the available output that cannot be turned down."""
     profile: str | None = None
