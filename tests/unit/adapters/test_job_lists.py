@@ -113,6 +113,8 @@ def test_the_trace_itself_reads_as_its_sample(tmp_path):
         ("0,0,8,900", 2, "nodes must be a whole number within 1"),
         ("0,1.5,8,900", 2, "nodes must be a whole number"),
         ("0,1,8,900\n5,1,8,", 3, "duration_s must be within 1 to 31,622,400, was None"),
+        ("0,1,,900", 2, "gpus must be a whole number within 1 to 1,000,000, was None"),
+        ("0,1,8,NaN", 2, "duration_s must be within 1 to 31,622,400, was nan"),
         ("900,1,8,900\n600,1,8,900", 3, "is submitted before the job above it"),
     ],
 )
@@ -121,6 +123,11 @@ def test_a_job_that_cannot_be_is_refused_with_its_line(tmp_path, rows, line, fou
         read(tmp_path, rows)
     assert error.value.where == f"jobs.csv line {line}"
     assert found in error.value.found
+
+
+def test_a_column_of_deadlines_that_is_empty_leaves_the_slack(tmp_path):
+    (job,), _ = read(tmp_path, "0,1,8,900,", header=f"{HEADER},deadline_offset_s")
+    assert job.deadline_s == int(START.timestamp()) + 900 + LIST.slack_least_s
 
 
 def test_a_deadline_before_the_submission_is_refused(tmp_path):
@@ -134,6 +141,8 @@ def test_a_deadline_before_the_submission_is_refused(tmp_path):
         ("submit_offset_s,nodes,gpus\n0,1,8\n", "has no column duration_s"),
         (f"{HEADER}\n0,1,8,long\n", "duration_s holds text"),
         ("", "can't be read"),
+        (f"{HEADER}\n", "has no job below its header"),
+        (f"{HEADER}\n0,1,8,900,7\n", r"found more fields than defined in 'Schema'\. Give"),
     ],
 )
 def test_a_file_that_is_no_job_list_is_refused(tmp_path, text, found):

@@ -136,10 +136,13 @@ def _rows(name: str, path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError as error:
         raise BadInput(name, f"no such file in {path.parent}", "Check the path and --data DIR") from error
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadInput(name, f"can't be read: {error}", "Give a CSV or Parquet file with a header") from error
+        found = f"can't be read: {str(error).splitlines()[0]}"
+        raise BadInput(name, found, "Give a CSV or Parquet file with a header") from error
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
         raise BadInput(name, f"has no column {missing[0]}", f"A job list has {', '.join(COLUMNS)}")
+    if not frame.height:
+        raise BadInput(name, "has no job below its header", "Give the jobs, or leave the [[job_list]] out")
     if frame.height > JOBS_MOST:
         raise BadInput(name, f"has {frame.height:,} jobs, more than {JOBS_MOST:,}", "Cut the list to the period")
     columns = [*COLUMNS, *([DEADLINE] if DEADLINE in frame.columns else [])]
@@ -154,7 +157,7 @@ def _rows(name: str, path: Path) -> list[dict[str, Any]]:
 def _check(name: str, frame: pl.DataFrame, column: str) -> None:
     """Refuse the first figure of a column that cannot be."""
     values = frame[column]
-    if not values.dtype.is_numeric():
+    if not values.dtype.is_numeric() and values.null_count() < len(values):
         raise BadInput(name, f"{column} holds text", "Give numbers")
     values = values.cast(pl.Float64)
     is_count = column in {"nodes", "gpus"}

@@ -13,12 +13,14 @@ from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.jobs import job_findings
 from headrace.adapters.sitefile.lines import KeyPath
+from headrace.adapters.sitefile.moment import instant
 from headrace.adapters.sitefile.owners import owner_findings
 from headrace.adapters.sitefile.period import window_of
 from headrace.adapters.sitefile.plant import plant_findings
 from headrace.adapters.sitefile.reserves import reserve_findings
 from headrace.adapters.sitefile.roles import feed_findings
 from headrace.adapters.sitefile.schema import SiteFile
+from headrace.adapters.sitefile.schema_loads import LeaseSection, MinerSection
 from headrace.adapters.sitefile.tariffs import charge_findings
 from headrace.core import Currency
 from headrace.loads import Firmness
@@ -136,6 +138,23 @@ def _miners(file: SiteFile) -> Findings:
             yield Finding(path=("miner", i, "model"), found=found, do=f"{do} Or give its `curve`")
 
 
+def _service(file: SiteFile) -> Findings:
+    """Machines and leases that would be gone before they come."""
+    if file.site.time_zone not in available_timezones():
+        return
+    zone = ZoneInfo(file.site.time_zone)
+    dated: list[tuple[KeyPath, MinerSection | LeaseSection]] = [
+        (("miner", i), each) for i, each in enumerate(file.miner)
+    ]
+    dated += [
+        (("cluster", i, "lease", j), each) for i, of in enumerate(file.cluster) for j, each in enumerate(of.lease)
+    ]
+    for path, each in dated:
+        start, end = each.start, each.end
+        if start is not None and end is not None and instant(end, zone) <= instant(start, zone):
+            yield Finding(path=(*path, "end"), found=f"must be after start {start}, was {end}", do="Correct either")
+
+
 def _clusters(file: SiteFile) -> Findings:
     for i, cluster in enumerate(file.cluster):
         let = sum(lease.gpus for lease in cluster.lease)
@@ -209,6 +228,7 @@ _CHECKS: Final = (
     _coolings,
     _heat,
     _miners,
+    _service,
     _clusters,
     _battery,
     _fx,

@@ -27,7 +27,7 @@ _WANTED: Final = {
     "dict_type": "a table",
     "model_type": "a table",
     "finite_number": "finite",
-    "string_pattern_mismatch": "letters, digits, spaces and . _ + -",
+    "string_pattern_mismatch": "letters, digits, spaces, _ and -, a letter or digit first",
     "string_too_short": "at least one letter",
 }
 """What each type error expected, in words."""

@@ -46,7 +46,7 @@ Count = Annotated[int, Strict(), Field(gt=0, le=1_000_000_000)]
 Flag = Annotated[bool, Strict()]
 """true or false."""
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$")]
-"""A name shown in tables and used in column names: letters, digits, spaces and . _ + -"""
+"""A name shown in tables and used in column names: letters, digits, spaces, _ and -, a letter or digit first."""
 
 
 class Section(BaseModel):
