@@ -58,7 +58,10 @@ class PriceChange:
         if fit_s not in self._fits:
             deviation, _ = trailing_deviations(base, live, fit_s)
             self._fits = {fit_s: fit_changes(deviation, live.step_s)}
-        return float(change_of(self._fits[fit_s], np.array([live.values[last] - before]))[0])
+        deviation_now = float(live.values[last]) - before
+        if np.isnan(deviation_now):
+            return 0.0
+        return float(self._fits[fit_s][BAND_EDGES_CCY_PER_MWH.searchsorted(deviation_now)])
 
 
 def fit_changes(deviation_ccy_per_mwh: Floats, step_s: int) -> Floats:

@@ -6,6 +6,7 @@ doesn't see it, and the site's notes say so.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headrace.dispatch.asked import Asked
 from headrace.dispatch.site import Site
@@ -13,7 +14,7 @@ from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import FixedPrice, SupplyFees
 
-__all__ = ["changes_import_cost", "supply_terms"]
+__all__ = ["changes_import_cost", "supply_adder_ccy_per_mwh", "supply_terms"]
 
 
 def changes_import_cost(site: Site) -> bool:
@@ -30,12 +31,23 @@ def supply_terms(terms: Terms, model: SiteModel, asked: Asked) -> None:
     Such a block is flat, as large as the connection, and stands at a site that does not export: the door refuses any
     other, because import would then have two marginal costs in one interval.
     """
-    starts_s = asked.outlook.starts_s
+    outlook = asked.outlook
+    terms.import_adder_ccy_per_mwh[:] += supply_adder_ccy_per_mwh(
+        model.site, outlook.starts_s, outlook.price_ccy_per_mwh
+    )
+
+
+def supply_adder_ccy_per_mwh(
+    site: Site, starts_s: NDArray[np.int64], price_ccy_per_mwh: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What contracts add to the cost of import on steps that begin at these instants, at this market price."""
+    adder = np.zeros(len(starts_s))
     is_covered = np.zeros(len(starts_s), np.bool_)
-    for each in model.site.contracts:
+    for each in site.contracts:
         in_force = (starts_s >= each.start_s) & (starts_s < each.end_s)
         if isinstance(each, SupplyFees):
-            terms.import_adder_ccy_per_mwh[in_force] += each.fee_ccy_per_mwh
+            adder[in_force] += each.fee_ccy_per_mwh
         elif isinstance(each, FixedPrice) and not each.sells_back:
             is_covered |= in_force
-    terms.import_adder_ccy_per_mwh[is_covered] -= asked.outlook.price_ccy_per_mwh[is_covered]
+    adder[is_covered] -= price_ccy_per_mwh[is_covered]
+    return adder

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from headrace.core import BadInput
@@ -13,7 +14,9 @@ from headrace.dispatch.ladder import Ladder, build_ladder
 from headrace.dispatch.moment import BatteryNow, GridNow, Moment, SourceNow, UseNow, power_text
 from headrace.dispatch.peak_terms import bills_month_peak
 from headrace.dispatch.site import Site
+from headrace.dispatch.supply_terms import supply_adder_ccy_per_mwh
 from headrace.energy import Battery, Generator
+from headrace.energy.tariffs import adder_ccy_per_mwh
 from headrace.energy.tariffs_monthly import monthly_peak_at
 from headrace.engine.results import PolicyRun
 
@@ -116,7 +119,14 @@ def _grid_price(site: Site, row: Mapping[str, Any]) -> dict[str, float]:
 def _grid_prices(site: Site, row: Mapping[str, Any]) -> tuple[float, float]:
     """Cost of importing and worth of exporting a MWh, at the price the decision saw, else the settled one."""
     seen = row["price_seen"] if row["price_seen"] is not None else row["price"]
-    return seen + site.tariff.import_adder_ccy_per_mwh, seen - site.tariff.export_deduction_ccy_per_mwh
+    adder = site.tariff.import_adder_ccy_per_mwh
+    if site.charges or site.contracts:
+        starts_s, prices = np.array([int(row["interval_start"].timestamp())], np.int64), np.array([seen])
+        adder += float(adder_ccy_per_mwh(site.charges, starts_s, prices, site.time_zone)[0])
+        adder += float(supply_adder_ccy_per_mwh(site, starts_s, prices)[0])
+    if row["price_seen"] is not None:
+        adder += row.get("peak_seen") or 0.0
+    return seen + adder, seen - site.tariff.export_deduction_ccy_per_mwh
 
 
 def _no_price(run: PolicyRun, row: Mapping[str, Any]) -> str:
@@ -136,7 +146,7 @@ def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float |
     """Build the ladder of one row of `PolicyRun.intervals`, at the price its decision saw."""
     import_cost, export_value = _grid_prices(site, row)
     names = [column.removeprefix("worth:") for column in row if column.startswith("worth:")]
-    return build_ladder(
+    ladder = build_ladder(
         Moment(
             currency=site.currency,
             firm_mw=row["firm_mw"] + row.get("jobs_mw", 0.0),
@@ -174,6 +184,24 @@ def ladder_of_row(site: Site, row: Mapping[str, Any], *, peak_so_far_mw: float |
             mode=row["mode"],
         )
     )
+    return msgspec.structs.replace(ladder, sentences=(*ladder.sentences, *_bound_by(site, row)))
+
+
+def _bound_by(site: Site, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What contracts hold in this interval, which no rung shows."""
+    said = []
+    for reserve in site.reserves:
+        sold_mw = row.get(f"reserve:{reserve.name}_sold_mw") or 0.0
+        if sold_mw > 0.0:
+            said.append(f"{reserve.name}: {power_text(sold_mw)} sold; what carries it stays on, whatever the price.")
+    said += [
+        f"{each.load} may be interrupted for {each.monthly_h:g} h a month, so it may run where stopping it would pay."
+        for each in site.allowances
+        if (row.get(f"want:{each.load}_mw") or 0.0) > 0.0
+    ]
+    if site.hosting:
+        said.append("Hosted machines are worth to the site what their contract pays it, not what they mine.")
+    return tuple(said)
 
 
 def _least_mw(site: Site, generator: Generator, row: Mapping[str, Any]) -> float:
