@@ -5,7 +5,7 @@ out of energy and shown as the battery's own, so that its wear can be held again
 two rows and changes no total.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -153,7 +153,7 @@ def _battery_ccy(result: ReplayResult, run: PolicyRun) -> float:
 
 
 def _year(result: ReplayResult, year: int, zone: ZoneInfo) -> ReplayResult:
-    starts = [datetime(each, 1, 1, tzinfo=zone) for each in (year, year + 1)]
+    starts = [datetime(each, 1, 1, tzinfo=zone).astimezone(UTC) for each in (year, year + 1)]
     start, end = max(result.window.start, starts[0]), min(result.window.end, starts[1])
     return msgspec.structs.replace(
         result,
