@@ -19,6 +19,7 @@ from headrace.dispatch.allowance import shadow_price
 from headrace.dispatch.plant_terms import source_row
 from headrace.dispatch.uses import SiteModel
 from headrace.energy import Series
+from headrace.energy.local_time import by_local_time
 from headrace.energy.plant import Unit, UnitState
 
 __all__ = ["permit_price", "permit_prices_of_years"]
@@ -93,7 +94,7 @@ def permit_prices_of_years(
     """
     hours = np.diff(bounds_s) / 3600.0
     price = np.zeros(len(hours))
-    years = _year_of(bounds_s[:-1], zone)
+    years = by_local_time(bounds_s[:-1], zone, lambda at: at.year)
     for position, year in enumerate(np.unique(years)):
         inside = years == year
         allowed_h = np.inf if unit.run_max_h is None else unit.run_max_h - (unit.run_used_h if position == 0 else 0.0)
@@ -106,10 +107,3 @@ def permit_prices_of_years(
             low, high = (float(price[inside][0]), high) if is_over else (low, float(price[inside][0]))
         price[inside] = high
     return price
-
-
-def _year_of(starts_s: Ints, zone: str) -> Ints:
-    """Local calendar year of each step."""
-    tz = ZoneInfo(zone)
-    quarters, which = np.unique(starts_s // 900, return_inverse=True)
-    return np.array([from_epoch_s(each * 900).astimezone(tz).year for each in quarters.tolist()], np.int64)[which]

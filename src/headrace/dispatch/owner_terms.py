@@ -12,6 +12,7 @@ its shadow price λ (`headrace.dispatch.allowance`). Under pass-through without 
 site then has no reason to stop, and stops only where the owner's standing order says so (b > m).
 """
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -28,7 +29,8 @@ from headrace.dispatch.terms import Terms
 from headrace.dispatch.uses import SiteModel, UseKind
 from headrace.energy import Series
 from headrace.energy.forecast import forecast
-from headrace.energy.tariffs import adder_ccy_per_mwh
+from headrace.energy.local_time import by_local_time
+from headrace.energy.tariffs import adder_ccy_per_mwh, month_end_s
 from headrace.loads import Allowance, Hosting, PowerPrice, ShellTenant
 
 __all__ = ["allowance_terms", "hosting_terms", "rows_of", "shell_mw", "shell_terms", "stocks_of"]
@@ -243,7 +245,7 @@ def _with_hindsight(terms: Terms, model: SiteModel, asked: Asked) -> None:
     """The bound's price of each month's stock, from the prices that came; `longest` and `between` are relaxed."""
     starts_s, outlook = asked.outlook.starts_s, asked.outlook
     pue = pue_of(model, outlook.temp_c)
-    month = _month_count(starts_s, model.site.time_zone)
+    month = by_local_time(starts_s, model.site.time_zone, _month_of)
     cost = outlook.price_ccy_per_mwh + model.site.tariff.import_adder_ccy_per_mwh + terms.import_adder_ccy_per_mwh
     for stock in stocks_of(model):
         worth = _worth_at_bus(terms, model, asked, stock, pue)
@@ -260,16 +262,13 @@ def _with_hindsight(terms: Terms, model: SiteModel, asked: Asked) -> None:
                 terms.use_adder_ccy_per_mwh[row, where] += price
 
 
-def _month_count(starts_s: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
-    """Local months since year 0 of each step."""
-    tz = ZoneInfo(zone)
-    quarters, which = np.unique(starts_s // 900, return_inverse=True)
-    local = (from_epoch_s(quarter * 900).astimezone(tz) for quarter in quarters.tolist())
-    return np.array([at.year * 12 + at.month - 1 for at in local], np.int64)[which]
+def _month_of(at: datetime) -> int:
+    """Local months since year 0."""
+    return at.year * 12 + at.month - 1
 
 
 def _month_s(at_s: int, zone: str) -> int:
     """Length of the local month that holds an instant, seconds."""
-    first = from_epoch_s(at_s).astimezone(ZoneInfo(zone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return int(after.timestamp() - first.timestamp())
+    tz = ZoneInfo(zone)
+    month = _month_of(from_epoch_s(at_s).astimezone(tz))
+    return month_end_s(month, tz) - month_end_s(month - 1, tz)

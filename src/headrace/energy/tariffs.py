@@ -9,7 +9,7 @@
 A component may be declared in several versions, each with its dates; the door refuses a gap or an overlap.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from headrace.core import epoch_s, from_epoch_s
 from headrace.energy.coincident import PeakCalendar
+from headrace.energy.local_time import by_local_time
 
 __all__ = [
     "CashFall",
@@ -177,9 +178,7 @@ def month_end_s(month: int, zone: ZoneInfo) -> int:
 
 
 def _in_class(each: PriceAdder, starts_s: Ints, time_zone: str) -> NDArray[np.bool_]:
-    zone = ZoneInfo(time_zone)
-    # Local time moves against UTC only on whole quarter hours, so each quarter is looked up once.
-    quarters, which = np.unique(starts_s // 900, return_inverse=True)
-    first = from_epoch_s(0)
-    local = [(first + timedelta(seconds=900 * quarter)).astimezone(zone) for quarter in quarters.tolist()]
-    return np.array([at.month in each.months and at.hour in each.hours_local for at in local])[which]
+    def applies(at: datetime) -> bool:
+        return at.month in each.months and at.hour in each.hours_local
+
+    return by_local_time(starts_s, time_zone, applies, np.bool_)

@@ -1,13 +1,13 @@
 """Local months, days and hours of a site on a control grid; the only place where replay meets local time."""
 
-from datetime import timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.core import Interval, epoch_s, from_epoch_s
+from headrace.core import Interval, epoch_s
+from headrace.energy.local_time import by_local_time
 
 __all__ = ["LocalCalendar", "local_calendar"]
 
@@ -33,29 +33,8 @@ class LocalCalendar(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def local_calendar(window: Interval, step_s: int, time_zone: str) -> LocalCalendar:
     """Work out local time for every step of a window that starts on a control step."""
-    zone = ZoneInfo(time_zone)
-    starts = np.arange(window.start_s, window.end_s, step_s, dtype=np.int64)
-    # Local time moves against UTC only on whole quarter hours, so each quarter is looked up once.
-    quarters, which = np.unique(starts // 900, return_inverse=True)
-    rows = []
-    for quarter in quarters.tolist():
-        local = from_epoch_s(quarter * 900).astimezone(zone)
-        midnight = local.replace(hour=0, minute=0, second=0, fold=0)
-        day_end = (midnight + timedelta(days=1)).replace(tzinfo=zone)
-        first = midnight.replace(day=1)
-        month_end = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-        rows.append(
-            (
-                local.month,
-                local.year * 12 + local.month - 1,
-                local.hour,
-                epoch_s(day_end),
-                epoch_s(first),
-                epoch_s(month_end),
-                local.weekday(),
-            )
-        )
-    table = np.array(rows, np.int64)[which]
+    starts_s = np.arange(window.start_s, window.end_s, step_s, dtype=np.int64)
+    table = by_local_time(starts_s, time_zone, _row)
     return LocalCalendar(
         month=table[:, 0],
         month_count=table[:, 1],
@@ -64,4 +43,21 @@ def local_calendar(window: Interval, step_s: int, time_zone: str) -> LocalCalend
         month_start_s=table[:, 4],
         month_end_s=table[:, 5],
         weekday=table[:, 6],
+    )
+
+
+def _row(local: datetime) -> tuple[int, ...]:
+    """What the calendar holds of one local time, in the order of its fields."""
+    midnight = local.replace(hour=0, minute=0, second=0, fold=0)
+    day_end = (midnight + timedelta(days=1)).replace(tzinfo=local.tzinfo)
+    first = midnight.replace(day=1)
+    month_end = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return (
+        local.month,
+        local.year * 12 + local.month - 1,
+        local.hour,
+        epoch_s(day_end),
+        epoch_s(first),
+        epoch_s(month_end),
+        local.weekday(),
     )
