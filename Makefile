@@ -36,7 +36,7 @@ bench: $(BENCH)/.installed  ## measure against the peers, in one run (ARGS="disp
 
 constraints: $(VENV)/.installed  ## pin again after pyproject.toml changed (UPGRADE=--upgrade for newer releases)
 	@$(VENV)/bin/python $(PIN) uv
-	@$(VENV)/bin/uv pip compile pyproject.toml --group build --group dev --group bench --universal $(UPGRADE) \
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra live --extra postgres --group build --group dev --group bench --universal $(UPGRADE) \
 	  --exclude-newer "2 days" --no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
 
 wheel: $(VENV)/.installed  ## build the wheel into dist/
@@ -58,6 +58,10 @@ $(VENV)/.installed $(BENCH)/.installed: %/.installed: pyproject.toml constraints
 	@$*/bin/python $(PIN) --no-build-isolation --editable . $(if $(filter $(BENCH),$*),--group bench)
 	@touch $@
 
-$(VENV)/.tested-with: $(VENV)/.installed
+$(VENV)/.live: $(VENV)/.installed
+	@$(VENV)/bin/python $(PIN) --no-build-isolation --editable ".[live]"
+	@touch $@
+
+$(VENV)/.tested-with: $(VENV)/.live
 	@$(VENV)/bin/python $(PIN) --group dev
 	@touch $@

@@ -98,6 +98,7 @@ def test_every_bench_key_in_the_docs_is_made_by_a_bench(root):
 def test_every_dependency_is_accounted_for(root):
     project = _project(root)
     asked = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    asked += [r for extra in project["project"]["optional-dependencies"].values() for r in extra]
     asked += [r for group in project["dependency-groups"].values() for r in group if isinstance(r, str)]
     names = {Requirement(text).name.lower() for text in asked}
     page = (root / "docs" / "dependencies.md").read_text(encoding="utf-8")
@@ -111,8 +112,9 @@ def test_every_dependency_is_accounted_for(root):
 
 def test_every_dependency_is_pinned(root):
     pins = {line.split("==")[0] for line in (root / "constraints.txt").read_text(encoding="utf-8").splitlines()}
-    groups = _project(root)["dependency-groups"].values()
-    asked = [*_project(root)["project"]["dependencies"], *(r for group in groups for r in group if isinstance(r, str))]
+    project = _project(root)["project"]
+    groups = [*_project(root)["dependency-groups"].values(), *project["optional-dependencies"].values()]
+    asked = [*project["dependencies"], *(r for group in groups for r in group if isinstance(r, str))]
     bad = {Requirement(text).name for text in asked} - pins
     assert not bad, f"run `make constraints` to pin: {bad}"
 

@@ -1,0 +1,73 @@
+"""Doors of a live site: how commands reach assets, and how meters and grid signals reach control.
+
+No method raises for a device's failure: what failed and why is in what it returns. Each door has a real adapter, a
+simulated one, and one conformance test.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from headrace.control.assets import Asset
+from headrace.control.commands import Command, CommandOutcome
+from headrace.control.orders import Order
+from headrace.control.readings import AssetReading, CounterReading, MeterReading
+
+__all__ = ["Driver", "Meters", "Signals"]
+
+
+class Driver(Protocol):
+    """Reaches assets of one kind."""
+
+    name: str
+    """As `Asset.driver` names it."""
+
+    async def arm(self, assets: Sequence[Asset]) -> None:
+        """Do now what need not wait for a command: connections, sessions, tokens, frames. May be called again."""
+        ...
+
+    async def send(self, commands: Sequence[Command]) -> tuple[CommandOutcome, ...]:
+        """Carry out commands, in their order of urgency, and say what became of each, one for one.
+
+        Returns within the driver's timeout whatever is mute. A timeout begins when a command's bytes have left.
+        """
+        ...
+
+    async def read(self) -> tuple[AssetReading, ...]:
+        """What its assets say of themselves now; one that says nothing is reported with a reason."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class Meters(Protocol):
+    """Reads meters and counters."""
+
+    async def power(self) -> tuple[MeterReading, ...]:
+        """Power of every meter that answered; one that did not is absent."""
+        ...
+
+    async def counters(self) -> tuple[CounterReading, ...]:
+        """Running totals of every counter that answered."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class Signals(Protocol):
+    """A place that orders come from: a grid operator, an aggregator, a market."""
+
+    def orders(self) -> AsyncIterator[Order]:
+        """Orders as they come, until the door is closed."""
+        ...
+
+    async def report(self, order: str, met_mw: float, at_us: int) -> None:
+        """Tell whoever asked what is being delivered, MW below the baseline (negative: above)."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
