@@ -11,8 +11,9 @@ from headrace.control.assets import Asset
 from headrace.control.commands import Command, CommandOutcome
 from headrace.control.orders import Order
 from headrace.control.readings import AssetReading, CounterReading, MeterReading
+from headrace.control.workloads import Listing, WorkOutcome
 
-__all__ = ["Driver", "Meters", "Signals"]
+__all__ = ["Driver", "Meters", "Scheduler", "Signals"]
 
 
 class Driver(Protocol):
@@ -66,6 +67,38 @@ class Signals(Protocol):
 
     async def report(self, order: str, met_mw: float, at_us: int) -> None:
         """Tell whoever asked what is being delivered, MW below the baseline (negative: above)."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class Scheduler(Protocol):
+    """Holds the AI work of a cluster: the slow path, in which what the nodes were told becomes the accounts' truth.
+
+    Asking for a state that holds already is no error. Firm work is refused here, whatever was asked.
+    """
+
+    name: str
+    """As its cluster is called."""
+    pause_keeps_accelerators: bool
+    """Does paused work keep its accelerators (Slurm), or are its processes ended and its accelerators free (Kubernetes)?"""
+
+    async def workloads(self) -> Listing:
+        """Every workload that has not ended."""
+        ...
+
+    async def pause(self, workloads: Sequence[str]) -> tuple[WorkOutcome, ...]:
+        """Stop these, by id, and say what became of each, one for one."""
+        ...
+
+    async def resume(self, workloads: Sequence[str]) -> tuple[WorkOutcome, ...]:
+        """Let these go on."""
+        ...
+
+    async def requeue(self, workloads: Sequence[str]) -> tuple[WorkOutcome, ...]:
+        """Checkpoint those that declare how, take all off their nodes, and let them wait for others."""
         ...
 
     async def close(self) -> None:
