@@ -245,7 +245,7 @@ class MqttLink:
     def _on_lost(self, reason: str) -> None:
         if self._connected.is_set() or not self._reason.startswith(
             REFUSED
-        ):  # a refusal says more than the end after it
+        ):
             self._reason = reason
         self._connected.clear()
 
