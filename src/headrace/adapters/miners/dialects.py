@@ -1,0 +1,28 @@
+"""The dialects a device file can name."""
+
+from typing import Final
+
+from headrace.adapters.miners.braiins import Braiins
+from headrace.adapters.miners.codec import Codec
+from headrace.core import BadInput
+
+__all__ = ["DIALECTS", "codec_for"]
+
+_CODECS: Final[tuple[Codec, ...]] = (Braiins(),)
+
+DIALECTS: Final[tuple[str, ...]] = tuple(codec.dialect for codec in _CODECS)
+"""Names of all dialects."""
+
+
+def codec_for(dialect: str) -> Codec:
+    """Codec of a dialect.
+
+    Raises
+    ------
+    BadInput
+        If there is none of that name.
+    """
+    for codec in _CODECS:
+        if codec.dialect == dialect:
+            return codec
+    raise BadInput("dialect", f"{dialect!r} is not known", f"Use one of: {', '.join(DIALECTS)}.")
