@@ -1,4 +1,8 @@
-"""One cycle: see, decide, act, meter, settle, record. Every mode runs this same step."""
+"""One cycle: see, decide, act, meter, settle, record. Every mode runs these same halves.
+
+Between `decided` and `settled` lies the control interval. A replay's passes at once and `step` joins the halves; a live
+site writes the decision to its journal before it acts on it, and settles when the interval is over.
+"""
 
 from typing import Protocol
 
@@ -6,7 +10,7 @@ import msgspec
 
 from headrace.control.decide import decide
 from headrace.control.in_force import InForce
-from headrace.control.reserve import hold_reserve, obligations
+from headrace.control.reserve import Before, hold_reserve, obligations
 from headrace.control.setpoints import Mode, Obligation, Setpoints
 from headrace.dispatch.allowance import StockState, advance
 from headrace.dispatch.plan import Infeasible
@@ -20,7 +24,7 @@ from headrace.settlement import Rates, SettlementPrices, Statement, close
 from headrace.settlement.metering import ControlReading, MeteredInterval, add_up
 from headrace.settlement.reserve import ReserveMeter, before_of, meter_reserve, with_reserve
 
-__all__ = ["CycleRecord", "Devices", "State", "step"]
+__all__ = ["CycleRecord", "Decision", "Devices", "State", "decided", "settled", "step"]
 
 
 class Devices(Protocol):
@@ -50,6 +54,20 @@ class CycleRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """What became of each reserve sold."""
     statement: Statement | None = None
     """The settlement interval that this cycle completes."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was decided for one control interval, and what settling it will need."""
+
+    at_s: int
+    """Start of the control interval, epoch seconds."""
+    answer: Proposal | Infeasible | None
+    """What the policy asked for, or why it asked for nothing; None if it did not answer in time."""
+    setpoints: Setpoints
+    owed: tuple[Obligation, ...] = ()
+    """Reserve owed in the interval."""
+    before: Before | None = None
+    """The site as it ran without a call of reserve; None before the first interval."""
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -191,8 +209,36 @@ def step(
     in_force
         Limits of plant as they are now, and what its units are doing; None without plant.
     """
-    answer = policy.propose(model, sight)
-    setpoints = decide(model, answer, state.last, in_force)
+    decision = decided(model, policy.propose(model, sight), sight, state, in_force, last=state.last)
+    reading = devices.apply(decision.setpoints, sight.now_s)
+    return settled(model, rates, decision, reading, state, month_count=month_count, prices=prices, month_s=month_s)
+
+
+def decided(
+    model: SiteModel,
+    answer: Proposal | Infeasible | None,
+    sight: Sight,
+    state: State,
+    in_force: InForce | None = None,
+    *,
+    last: Proposal | None,
+) -> Decision:
+    """Decide one control interval: the half before it.
+
+    Parameters
+    ----------
+    model
+        The site.
+    answer
+        What the policy asks for, why it asks for nothing, or None if it did not answer in time.
+    sight, state
+        All that the policy saw, and what the loop carries.
+    in_force
+        Limits of plant as they are now, and what its units are doing; None without plant.
+    last
+        The last proposal, if it may still stand in for one that did not come.
+    """
+    setpoints = decide(model, answer, last, in_force)
     owed: tuple[Obligation, ...] = ()
     before = None
     if model.site.reserves:
@@ -202,7 +248,22 @@ def step(
         setpoints = hold_reserve(
             model, setpoints, owed, book=book, before=before, stored_mwh=sight.stored_mwh, now_s=sight.now_s
         )
-    reading = devices.apply(setpoints, sight.now_s)
+    return Decision(at_s=sight.now_s, answer=answer, setpoints=setpoints, owed=owed, before=before)
+
+
+def settled(
+    model: SiteModel,
+    rates: Rates,
+    decision: Decision,
+    reading: ControlReading,
+    state: State,
+    *,
+    month_count: int,
+    prices: SettlementPrices | None,
+    month_s: int,
+) -> CycleRecord:
+    """Settle one control interval: the half after it. Parameters are those of `step`, and what the meters said."""
+    answer, owed, before = decision.answer, decision.owed, decision.before
     if state.monthly_peaks:
         peak_w, _ = state.measure(reading.meters, month_count)
         reading = msgspec.structs.replace(reading, meters=msgspec.structs.replace(reading.meters, import_peak_w=peak_w))
@@ -221,11 +282,11 @@ def step(
         if state.pending_reserve or reserve:
             statement = with_reserve(statement, [*state.pending_reserve, *reserve])
     return CycleRecord(
-        at_s=sight.now_s,
+        at_s=decision.at_s,
         proposal=answer if isinstance(answer, Proposal) else None,
         infeasible=answer if isinstance(answer, Infeasible) else None,
-        mode=Mode.SHED if reading.shed_wh else setpoints.mode,
-        reasons=setpoints.reasons,
+        mode=Mode.SHED if reading.shed_wh else decision.setpoints.mode,
+        reasons=decision.setpoints.reasons,
         reading=reading,
         reserve=reserve,
         statement=statement,
