@@ -49,14 +49,22 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Line of each key, money keys renamed likewise."""
     currency: Currency | None
     """The site's currency, for the names of money keys."""
+    root: type[BaseModel] = SiteFile
+    """Model of the whole file."""
 
     @classmethod
-    def of(cls, text: str, document: Mapping[str, Any], currency: Currency | None) -> "Place":
+    def of(
+        cls,
+        text: str,
+        document: Mapping[str, Any],
+        currency: Currency | None,
+        root: type[BaseModel] = SiteFile,
+    ) -> "Place":
         """Scan a text for the lines of its keys."""
         lines: dict[KeyPath, int] = {}
         for path, line in key_lines(text).items():
             lines.setdefault(tuple(to_model_key(part) if isinstance(part, str) else part for part in path), line)
-        return cls(document=document, lines=lines, currency=currency)
+        return cls(document=document, lines=lines, currency=currency, root=root)
 
     def problem(self, path: KeyPath, found: str, do: str) -> Problem:
         """Problem at a key; money names in all its words are the site's own."""
@@ -95,16 +103,16 @@ def _inner(value: Any, part: str | int) -> Any:  # noqa: ANN401  any TOML value
 def problems_of(error: ValidationError, place: Place) -> tuple[Problem, ...]:
     """Every error of a failed validation as a problem."""
     errors = [dict(details) for details in error.errors(include_url=False)]
-    misspelt = {target for details in errors if (target := _target_of_misspelling(details)) is not None}
+    misspelt = {target for details in errors if (target := _target_of_misspelling(details, place)) is not None}
     return tuple(_problem(details, place) for details in errors if not _is_echo(details, misspelt))
 
 
-def _target_of_misspelling(details: dict[str, Any]) -> KeyPath | None:
+def _target_of_misspelling(details: dict[str, Any], place: Place) -> KeyPath | None:
     """Key that an unknown key was probably meant to be."""
     path = _file_path(details["loc"])
     if details["type"] != "extra_forbidden":
         return None
-    close = difflib.get_close_matches(str(path[-1]), _keys(path[:-1]), n=1)
+    close = difflib.get_close_matches(str(path[-1]), _keys(path[:-1], place.root), n=1)
     return (*path[:-1], *close) if close else None
 
 
@@ -119,15 +127,15 @@ def _problem(details: dict[str, Any], place: Place) -> Problem:
     path = _file_path(details["loc"])
     kind = details["type"]
     if kind == "extra_forbidden":
-        known = [to_file_key(key, place.currency) for key in _keys(path[:-1])]
+        known = [to_file_key(key, place.currency) for key in _keys(path[:-1], place.root)]
         return place.problem(path, "unknown key", did_you_mean(to_file_key(str(path[-1]), place.currency), known))
     if kind == "missing" and isinstance(path[-1], str):
-        return place.problem(path, "is missing", _add(path))
+        return place.problem(path, "is missing", _add(path, place.root))
     if kind == "missing":
-        return place.problem(path[:-1], "must be a pair of numbers, had one", _meaning(path))
+        return place.problem(path[:-1], "must be a pair of numbers, had one", _meaning(path, place.root))
     if kind == "tuple_type" and isinstance(details["input"], dict):
         return place.problem(path, "must be a list of tables, was one table", f"Write its header as [[{path[-1]}]]")
-    return place.problem(path, _found(kind, details), _meaning(path))
+    return place.problem(path, _found(kind, details), _meaning(path, place.root))
 
 
 def _file_path(loc: tuple[str | int, ...]) -> KeyPath:
@@ -143,15 +151,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"Known here: {', '.join(choices)}"
 
 
-def _add(path: KeyPath) -> str:
-    field = _field(path)
+def _add(path: KeyPath, root: type[BaseModel]) -> str:
+    field = _field(path, root)
     about = _lowered(field.description) if field and field.description else "it has no default"
     return f"Add a [{path[0]}] table: {about}" if len(path) == 1 else f"Add {path[-1]}: {about}"
 
 
-def _meaning(path: KeyPath) -> str:
+def _meaning(path: KeyPath, root: type[BaseModel]) -> str:
     """What the field means, from its docstring."""
-    field = _field(path)
+    field = _field(path, root)
     if field is None or not field.description:
         return "Correct it"
     return f"Meaning: {_lowered(field.description)}"
@@ -196,9 +204,9 @@ def _shown(value: Any) -> str:  # noqa: ANN401  any TOML value
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _keys(path: KeyPath) -> tuple[str, ...]:
+def _keys(path: KeyPath, root: type[BaseModel]) -> tuple[str, ...]:
     """Keys allowed in the table at `path`."""
-    section: type[BaseModel] | None = SiteFile
+    section: type[BaseModel] | None = root
     for part in path:
         if isinstance(part, str) and section is not None:
             field = section.model_fields.get(part)
@@ -206,9 +214,9 @@ def _keys(path: KeyPath) -> tuple[str, ...]:
     return tuple(section.model_fields) if section else ()
 
 
-def _field(path: KeyPath) -> FieldInfo | None:
+def _field(path: KeyPath, root: type[BaseModel]) -> FieldInfo | None:
     """Field that a path ends in; list positions stand for their field."""
-    section: type[BaseModel] | None = SiteFile
+    section: type[BaseModel] | None = root
     field: FieldInfo | None = None
     for part in path:
         if isinstance(part, str) and section is not None:
