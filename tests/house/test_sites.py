@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from headrace.adapters.devicefile import load_devices
 from headrace.adapters.feeds.catalogue import catalogue
 from headrace.adapters.sitefile import load_site, parse_site
 
@@ -56,7 +57,14 @@ def test_the_guides_tables_of_contracts_owners_and_reserve_fit_the_same_site(roo
 
 
 def test_every_example_site_is_read_and_names_series_that_exist(root):
-    sites = sorted((root / "src/headrace/app/sites").glob("*.toml"))
+    files = sorted((root / "src/headrace/app/sites").glob("*.toml"))
+    sites = [path for path in files if not path.name.endswith(".devices.toml")]
     assert sites, "the example sites are in src/headrace/app/sites"
     bad = {path.name: unknown for path in sites if (unknown := _unknown(load_site(path).feeds))}
     assert not bad, f"an example names a series that the catalogue does not have: {bad}"
+
+
+def test_every_example_device_file_fits_its_site(root):
+    for path in sorted((root / "src/headrace/app/sites").glob("*.devices.toml")):
+        site = load_site(path.with_name(path.name.replace(".devices", "")))
+        assert load_devices(path, site).inventory.assets

@@ -90,7 +90,7 @@ def load_power_mw(site: Site) -> dict[str, float]:
     power_mw = {each.name: each.power_mw[-1] for each in site.miners}
     power_mw |= {each.name: each.it_mw for each in site.leases}
     power_mw |= {each.name: each.it_max_mw for each in site.inference}
-    return power_mw | {each.name: each.it_mw for each in site.job_clusters}
+    return power_mw | {each.name: each.it_max_mw for each in site.job_clusters}
 
 
 def _full_mw(group: MinersSection | NodesSection, file: DeviceFile, site: Site) -> float:

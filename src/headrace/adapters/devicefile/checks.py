@@ -129,10 +129,8 @@ def _contactors(known: _Known) -> Findings:
 
 def _battery(known: _Known) -> Findings:
     if (known.file.battery is None) != (known.site.battery is None):
-        which = "site" if known.file.battery is not None else "device"
-        yield Finding(
-            path=("battery",), found=f"is missing in the {which} file", do="Declare it in both, or in neither"
-        )
+        found = f"is missing in the {'site' if known.file.battery is not None else 'device'} file"
+        yield Finding(path=("battery",), found=found, do="Declare it in both, or in neither")
 
 
 def _powers(known: _Known) -> Findings:
@@ -173,9 +171,7 @@ def _feeder_limits(known: _Known) -> Findings:
             parts.append(site.battery.charge_max_mw)
         if sum(parts) > feeder.limit_mw + LOAD_MW:
             found = f"must carry what hangs on it, {sum(parts):.4g} MW, was {feeder.limit_mw:g}"
-            yield Finding(
-                path=("feeder", i, "limit_mw"), found=found, do="Move devices to another feeder, or correct it"
-            )
+            yield Finding(path=("feeder", i, "limit_mw"), found=found, do="Move devices off it, or correct it")
 
 
 def _addresses(known: _Known) -> Findings:
@@ -200,9 +196,8 @@ def _meters(known: _Known) -> Findings:
             yield Finding(path=(*path, "power"), found="is missing", do="Add power: where its net power lies")
         for key, counter in (("counts_imported", meter.counts_imported), ("counts_exported", meter.counts_exported)):
             if counter is not None and counter not in counters:
-                yield Finding(
-                    path=(*path, key), found=f'is no counter: "{counter}"', do=did_you_mean(counter, counters)
-                )
+                found = f'is no counter: "{counter}"'
+                yield Finding(path=(*path, key), found=found, do=did_you_mean(counter, counters))
 
 
 def _doors(known: _Known) -> Findings:

@@ -168,7 +168,7 @@ class LimitsSection(Section):
     """Oldest meter reading that control acts on, seconds."""
     reading_age_max_s: Seconds = 60.0
     """Oldest reading of an asset that counts, seconds."""
-    feed_age_max_min: dict[str, PositiveMagnitude] = {}
+    feed_age_max_min: dict[str, PositiveMagnitude] = Field(default_factory=dict)
     """Role in [feeds] of the site file to the oldest value that a plan may use, minutes."""
     send_timeout_s: Seconds = 1.0
     """Longest wait for an asset's answer, from when its command has left, seconds."""

@@ -98,7 +98,7 @@ class MeterSection(Section):
     exported: RegisterSection | None = None
     """Running total of energy fed, for protocol modbus."""
     counts_imported: str | None = None
-    """Counter that the energy drawn is ("it_wh"); left out: import_wh for the site's meter, charge_wh for a battery's."""
+    """Counter that the energy drawn is ("it_wh"); left out: import_wh at the connection, charge_wh at a battery."""
     counts_exported: str | None = None
     """Counter that the energy fed is ("generated_wh.solar"); likewise export_wh and discharge_wh."""
 
