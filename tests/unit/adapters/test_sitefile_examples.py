@@ -107,7 +107,9 @@ def test_each_hall_of_the_mine_stands_empty_for_four_months_and_all_work_for_ai_
     assert 1.35 * _ai_mw(site) < site.connection.import_max_mw
 
 
-@pytest.mark.parametrize("path", sorted(set(SITES.glob("*.toml")) - set(SITES.glob("*.devices.toml"))), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(set(SITES.glob("*.toml")) - set(SITES.glob("*.devices.toml"))), ids=lambda path: path.stem
+)
 def test_no_inference_service_is_asked_for_more_than_it_can_serve(path):
     """The recorded demand peaks at 583 requests/s; scaled, it just fills each service."""
     for service in load_site(path).site.inference:
