@@ -83,7 +83,7 @@ class Scheduler(Protocol):
     name: str
     """As its cluster is called."""
     pause_keeps_accelerators: bool
-    """Does paused work keep its accelerators (Slurm), or are its processes ended and its accelerators free (Kubernetes)?"""
+    """Does paused work keep its accelerators (Slurm), or do its processes end and free them (Kubernetes)?"""
 
     async def workloads(self) -> Listing:
         """Every workload that has not ended."""

@@ -18,9 +18,10 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 from types import TracebackType
 from typing import Final, Self
 
@@ -78,6 +79,7 @@ class SlurmCluster:
     """
 
     def __init__(self, folder: Path, *, nodes: int = 64, gpus: int = 8, cred_expire_s: int = 5) -> None:
+        self._passed_s: Callable[[], float] = time.perf_counter
         self.folder = folder.resolve()
         self.nodes = tuple(f"n{i:02d}" for i in range(nodes))
         self.env = os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}
@@ -118,25 +120,23 @@ class SlurmCluster:
 
     def wait(self, claim: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
         """Wait until a claim about the cluster holds."""
-        until_s = monotonic() + timeout_s
+        until_s = self._passed_s() + timeout_s
         while not claim():
-            if monotonic() > until_s:
+            if self._passed_s() > until_s:
                 raise SlurmDidNotStart(f"not within {timeout_s:.0f} s: {what}")
-            sleep(POLL_S)
+            time.sleep(POLL_S)
 
     def close(self) -> None:
         """End every job, then every daemon, each by its own id: a job would outlive its daemon."""
         if self._daemons:
-            try:
+            with suppress(SlurmDidNotStart, subprocess.TimeoutExpired):  # if the controller is gone: see below
                 self.cancel_all()
-            except (SlurmDidNotStart, subprocess.TimeoutExpired):
-                pass  # the controller is gone; the jobs' own processes are ended below
         for daemon in reversed(self._daemons):
             daemon.send_signal(signal.SIGTERM)
-        until_s = monotonic() + STOP_S
+        until_s = self._passed_s() + STOP_S
         for daemon in self._daemons:
             try:
-                daemon.wait(max(0.1, until_s - monotonic()))
+                daemon.wait(max(0.1, until_s - self._passed_s()))
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
@@ -220,6 +220,7 @@ class SlurmCluster:
             "SelectType=select/cons_tres",
             "SelectTypeParameters=CR_Core",
             "GresTypes=gpu",
+            "AccountingStorageTRES=gres/gpu",  # or a job does not say how many accelerators it has
             "SlurmdParameters=config_overrides",
             "KillWait=2",
             "SlurmdTimeout=120",

@@ -1,0 +1,1 @@
+"""The fast path to AI work: an agent on each node stops and continues processes, and its client at the site."""
