@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from headrace import __version__
 from headrace.app.compiled import keep_compiled_code
 from headrace.app.folders import DEMO_OUT, REPLAY_OUT
+from headrace.app.telemetry_cli import add_verify, keys
 from headrace.core import ExitCode, HeadraceError
 
 __all__ = ["app", "main"]
@@ -25,6 +26,8 @@ books = App(name="books", help="Double-entry books: statements imported and expl
 app.command(books)
 recorded = App(name="data", help="What a data folder holds, and what operators have to add to it.")
 app.command(recorded)
+app.command(keys)
+add_verify(app)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 Data = Annotated[

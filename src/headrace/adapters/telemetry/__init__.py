@@ -1,0 +1,1 @@
+"""The gateway of signed telemetry, and the files that anybody can verify."""
