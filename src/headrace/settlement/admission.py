@@ -4,7 +4,7 @@ A refusal never changes what is known of a device, so that nobody can lock a dev
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -77,21 +77,33 @@ class RefusedReading(msgspec.Struct, frozen=True, kw_only=True):
     """Expected and found."""
 
 
-class Intake(msgspec.Struct, kw_only=True):
-    """One gateway's open interval."""
+class Intake:
+    """One gateway's open interval.
 
-    interval_start_s: int
-    """Start, epoch seconds."""
-    duration_s: int
-    """Length, seconds."""
-    seen: dict[str, Seen] = msgspec.field(default_factory=dict)
-    """Every device's last reading that counted, in this interval or before."""
-    readings: dict[str, Reading] = msgspec.field(default_factory=dict)
-    """Readings that count, by device."""
-    missing: int = 0
-    """Gaps in the devices' sequences."""
-    refused: Counter[Refusal] = msgspec.field(default_factory=Counter)
-    """Readings refused, by why."""
+    Parameters
+    ----------
+    interval_start_s, duration_s
+        The interval: its start, epoch seconds, and its length, seconds.
+    seen
+        Every device's last reading that counted before.
+
+    Attributes
+    ----------
+    readings
+        Readings that count, by device.
+    missing
+        Gaps in the devices' sequences.
+    refused
+        Readings refused, by why.
+    """
+
+    def __init__(self, *, interval_start_s: int, duration_s: int, seen: Mapping[str, Seen] | None = None) -> None:
+        self.interval_start_s = interval_start_s
+        self.duration_s = duration_s
+        self.seen = dict(seen or {})
+        self.readings: dict[str, Reading] = {}
+        self.missing = 0
+        self.refused: Counter[Refusal] = Counter()
 
     def take(
         self, reading: Reading, registry: Registry, check: SignatureCheck, *, now_us: int, rules: Rules
@@ -109,7 +121,7 @@ class Intake(msgspec.Struct, kw_only=True):
     def next(self) -> "Intake":
         """The interval after this one, open."""
         return Intake(
-            interval_start_s=self.interval_start_s + self.duration_s, duration_s=self.duration_s, seen=dict(self.seen)
+            interval_start_s=self.interval_start_s + self.duration_s, duration_s=self.duration_s, seen=self.seen
         )
 
 

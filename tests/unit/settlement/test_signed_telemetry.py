@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from headrace.adapters.keys.signing import P256_ORDER, DeviceKey, GatewayKey
-from headrace.settlement.admission import Admitted, Refusal
+from headrace.settlement.admission import Admitted, Intake, Refusal
 from headrace.settlement.bundle import extract, verify_bundle
 from headrace.settlement.identities import Change, Role, fingerprint, registry_of
 from headrace.settlement.telemetry import IntervalRoot, Reading, WorkUnit
@@ -104,6 +104,16 @@ def test_a_bundle_changed_anywhere_does_not_hold(spoil):
 
 
 @pytest.mark.inv("V2")
+def test_a_reading_that_the_device_signed_too_does_not_stand_in_for_the_one_that_counted():
+    site = SignedSite().run(1)
+    site.intake, site.sequences["m1"] = Intake(interval_start_s=START_S, duration_s=STEP_S), 0
+    twin = site.reading("m1", signed_at_us=site.now_us + 1)
+    first = site.intervals[0]
+    verdict = verdict_of(site, [msgspec.structs.replace(first, readings=(twin, *first.readings[1:]))])
+    assert "do not make its root" in verdict.faults[0]
+
+
+@pytest.mark.inv("V2")
 def test_an_interval_signed_again_by_the_gateway_breaks_the_chain():
     site = SignedSite().run(2)
     first = site.intervals[0]
@@ -124,7 +134,7 @@ def test_an_extract_proves_its_devices_and_shows_no_other():
     part = [extract(each, ["m2", "m5"]) for each in site.intervals]
     verdict = verdict_of(site, part)
     assert (verdict.fault_count, verdict.extracts, verdict.readings) == (0, 2, 4)
-    assert b"m3" not in msgspec.json.encode(part)
+    assert b'"m3"' not in msgspec.json.encode(part)
     lied = msgspec.structs.replace(part[0].readings[0], drawn_wh=9)
     spoiled = msgspec.structs.replace(part[0], readings=(lied, part[0].readings[1]))
     assert verdict_of(site, [spoiled, part[1]]).fault_count > 0

@@ -66,7 +66,7 @@ class Gateway:
 
     def begin(self, interval_start_s: int, duration_s: int) -> None:
         """Open an interval: readings count from now on until it is attested, which opens the next."""
-        self._intake = Intake(interval_start_s=interval_start_s, duration_s=duration_s, seen=dict(self._seen))
+        self._intake = Intake(interval_start_s=interval_start_s, duration_s=duration_s, seen=self._seen)
 
     def take(self, encoded: bytes, *, now_us: int) -> Admitted | RefusedReading:
         """Judge a signed reading as it came, a JSON text; it counts in the interval that is open."""
@@ -89,7 +89,7 @@ class Gateway:
         self._keys = self._keys.refreshed()
         intake = self._intake
         if intake is None or intake.interval_start_s != interval_start_s:
-            intake = Intake(interval_start_s=interval_start_s, duration_s=duration_s, seen=dict(self._seen))
+            intake = Intake(interval_start_s=interval_start_s, duration_s=duration_s, seen=self._seen)
         for amount in amounts:
             reading = self._signed(amount, intake, now_us)
             verdict = intake.take(reading, self._keys.registry, self._check, now_us=now_us, rules=self._rules)
