@@ -1,0 +1,184 @@
+"""What is said to one miner to carry out a command, to arm it, or to read it, step by step."""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from headrace.adapters.miners.codec import Acknowledged, MinerStatus, Refused, SignedIn
+from headrace.adapters.miners.miner import Miner
+from headrace.adapters.miners.steps import Steps
+from headrace.adapters.miners.wire import Dropped, Ended, How, Late, Mute, Opened, Talk, Unreachable
+from headrace.control.commands import Action, Command, CommandOutcome, Result
+from headrace.control.readings import AssetReading
+from headrace.core import BadInput
+
+__all__ = ["carry_out", "make_ready", "read_status"]
+
+NowUs = Callable[[], int]
+
+OUT_OF_PLACE = "an answer to something else"
+
+
+def carry_out(miner: Miner, command: Command, now_us: NowUs) -> Steps[CommandOutcome]:
+    """Carry out a command: on what lies ready, after a fresh log-in if the session is stale, once more if that broke.
+
+    Saying it again does no harm, as a command sets a state; it is done only where the first time cannot have worked:
+    the session had gone stale, or the connection that was kept had died.
+    """
+    has_signed_in = has_reopened = False
+    while True:
+        if not miner.has_session(now_us() // 1_000_000):
+            ended = yield from _sign_in(miner, now_us, command.expires_us)
+            has_signed_in = True
+            if not isinstance(ended.how, SignedIn):
+                return _outcome(command, Ended(how=ended.how, sent_us=None, ended_us=ended.ended_us), "log-in: ")
+        try:
+            talk = _talk_of(miner, command, now_us)
+        except BadInput as error:
+            return _told(command, Result.REFUSED, str(error))
+        was_kept = talk.sock is not None
+        ended = yield from _alone(miner, talk)
+        how = ended.how
+        if isinstance(how, Refused) and how.needs_sign_in and miner.needs_session and not has_signed_in:
+            miner.forget_session()
+        elif was_kept and not has_reopened and _had_died(how, talk):
+            has_reopened = True
+        else:
+            return _outcome(command, ended)
+
+
+def make_ready(miner: Miner, now_us: NowUs, margin_s: int) -> Steps[tuple[str, "Opened | None"]]:
+    """Log in where the session ends within `margin_s`, make the stop frame, open a connection where it may idle.
+
+    Returns
+    -------
+    tuple
+        Why it is not ready (empty if it is), and the connection that was opened.
+    """
+    if not miner.has_session(now_us() // 1_000_000 + margin_s):
+        ended = yield from _sign_in(miner, now_us, None)
+        if not isinstance(ended.how, SignedIn):
+            return f"log-in: {_words(ended.how)}", None
+    try:
+        miner.make_stop(miner.facts(now_us))
+    except BadInput as error:
+        return str(error), None
+    if miner.sock is not None or not miner.codec.keeps_idle_connections:
+        return "", None
+    ended = yield from _alone(miner, Talk(miner.host, miner.port, None))
+    return ("", ended.how) if isinstance(ended.how, Opened) else (_words(ended.how), None)
+
+
+def read_status(miner: Miner, now_us: NowUs) -> Steps[AssetReading]:
+    """Ask a miner how it is."""
+    name = miner.asset.name
+    has_signed_in = False
+    while True:
+        if not miner.has_session(now_us() // 1_000_000):
+            conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_us))
+            ended = yield Talk(miner.host, miner.port, conversation)
+            has_signed_in = True
+            if not isinstance(ended.how, SignedIn):
+                return AssetReading(
+                    asset=name, at_us=ended.ended_us, is_running=None, reason=f"log-in: {_words(ended.how)}"
+                )
+            miner.session = ended.how.session
+        ended = yield Talk(miner.host, miner.port, miner.codec.status(miner.session, miner.facts(now_us)))
+        how = ended.how
+        if isinstance(how, Refused) and how.needs_sign_in and miner.needs_session and not has_signed_in:
+            miner.forget_session()
+            continue
+        if isinstance(how, MinerStatus):
+            return AssetReading(
+                asset=name,
+                at_us=ended.ended_us,
+                is_running=how.is_mining,
+                power_w=how.power_w,
+                temp_c=how.temp_c,
+                reason="" if how.is_mining is not None else "it does not say whether it hashes",
+            )
+        return AssetReading(asset=name, at_us=ended.ended_us, is_running=None, reason=_words(how))
+
+
+def _sign_in(miner: Miner, now_us: NowUs, expires_us: int | None) -> Steps[Ended]:
+    conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_us))
+    ended = yield from _alone(miner, Talk(miner.host, miner.port, conversation, expires_us=expires_us))
+    if isinstance(ended.how, SignedIn):
+        miner.session = ended.how.session
+    return ended
+
+
+def _alone(miner: Miner, talk: Talk) -> Steps[Ended]:
+    """A talk that a later command to the same miner may drop."""
+    miner.talk = talk
+    ended = yield talk
+    if miner.talk is talk:
+        miner.talk = None
+    return ended
+
+
+def _talk_of(miner: Miner, command: Command, now_us: NowUs) -> Talk:
+    """Talk of a command, on what lies ready if anything does."""
+    conversation, frame = miner.take_stop() if command.action is Action.STOP else (None, b"")
+    if conversation is None:
+        power_w = None if command.power_mw is None else round(command.power_mw * 1e6)
+        conversation = miner.codec.command(command.action, power_w, miner.session, miner.facts(now_us))
+        frame = conversation.begin()
+    return Talk(
+        miner.host,
+        miner.port,
+        conversation,
+        sock=miner.take_connection(),
+        frame=frame,
+        expires_us=command.expires_us,
+    )
+
+
+def _had_died(how: How, talk: Talk) -> bool:
+    """Was the connection that was kept dead before anything was said on it?"""
+    return isinstance(how, Unreachable) or (isinstance(how, Refused) and how.is_garbled and talk.taken_bytes == 0)
+
+
+def _outcome(command: Command, ended: Ended, where: str = "") -> CommandOutcome:
+    is_sent = ended.sent_us is not None
+    match ended.how:
+        case Acknowledged():
+            result = Result.ACKNOWLEDGED
+        case Refused(is_garbled=is_garbled):
+            result = Result.GARBLED if is_garbled else Result.REFUSED
+        case Mute():
+            result = Result.MUTE if is_sent else Result.UNREACHABLE
+        case Unreachable():
+            result = Result.UNREACHABLE
+        case Late():
+            result = Result.EXPIRED
+        case Dropped():
+            result = Result.SENT if is_sent else Result.EXPIRED
+        case SignedIn() | MinerStatus() | Opened():
+            result = Result.GARBLED
+        case _ as never:
+            assert_never(never)
+    return _told(command, result, "" if result is Result.ACKNOWLEDGED else where + _words(ended.how), ended)
+
+
+def _told(command: Command, result: Result, reason: str, ended: Ended | None = None) -> CommandOutcome:
+    return CommandOutcome(
+        command=command.id,
+        asset=command.asset,
+        result=result,
+        commanded_us=command.commanded_us,
+        sent_us=None if ended is None else ended.sent_us,
+        acknowledged_us=ended.ended_us if ended is not None and result is Result.ACKNOWLEDGED else None,
+        reason=reason,
+    )
+
+
+def _words(how: How) -> str:
+    match how:
+        case Refused(reason=reason) | Mute(reason=reason) | Unreachable(reason=reason) | Dropped(reason=reason):
+            return reason
+        case Late():
+            return "its time had passed"
+        case Acknowledged() | SignedIn() | MinerStatus() | Opened():
+            return OUT_OF_PLACE
+        case _ as never:
+            assert_never(never)
