@@ -37,9 +37,10 @@ def wall_us() -> int:
 
 async def until(condition: Callable[[], object], what: str, within_s: float = 10.0) -> None:
     """Wait for a condition, bounded."""
-    deadline_s = time.monotonic() + within_s
+    clock = asyncio.get_running_loop().time
+    deadline_s = clock() + within_s
     while not condition():
-        assert time.monotonic() < deadline_s, f"not within {within_s} s: {what}"
+        assert clock() < deadline_s, f"not within {within_s} s: {what}"
         await asyncio.sleep(0.01)
 
 
