@@ -98,10 +98,13 @@ class MqttLink:
     ----------
     endpoint
         The broker.
+    password
+        Password or token where it is not in `password_file`; shown nowhere.
     """
 
-    def __init__(self, endpoint: MqttEndpoint) -> None:
+    def __init__(self, endpoint: MqttEndpoint, *, password: str | None = None) -> None:
         self.endpoint = endpoint
+        self._password = password
         self._client: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._inbox: asyncio.Queue[MqttMessage] = asyncio.Queue(endpoint.queue_max)
@@ -208,7 +211,7 @@ class MqttLink:
         if (context := tls_context(self.endpoint)) is not None:
             client.tls_set_context(context)
         if self.endpoint.username:
-            client.username_pw_set(self.endpoint.username, secret_of(self.endpoint.password_file))
+            client.username_pw_set(self.endpoint.username, self._password or secret_of(self.endpoint.password_file))
         client.on_socket_open = lambda _client, _data, opened: no_delay(opened)
         client.on_connect = lambda _client, _data, _flags, code, _properties: self._from_thread(self._on_connect, code)
         client.on_connect_fail = lambda _client, _data: self._from_thread(
@@ -243,9 +246,7 @@ class MqttLink:
             self._client.subscribe(topic_filter, qos)
 
     def _on_lost(self, reason: str) -> None:
-        if self._connected.is_set() or not self._reason.startswith(
-            REFUSED
-        ):
+        if self._connected.is_set() or not self._reason.startswith(REFUSED):
             self._reason = reason
         self._connected.clear()
 

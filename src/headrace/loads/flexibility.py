@@ -53,6 +53,7 @@ class PowerCurve(msgspec.Struct, frozen=True, kw_only=True):
     """Throughput over accelerator power of one kind of work, both as shares of full."""
 
     name: str
+    """What kind of work ("training")."""
     lever: Lever
     power_ratio: tuple[float, ...]
     """Accelerator power at each point, strictly rising to 1."""
@@ -82,6 +83,7 @@ class FlexClass(msgspec.Struct, frozen=True, kw_only=True):
     """Units that run one kind of work now, and what may be done to them."""
 
     name: str
+    """Unique among the classes of a plan."""
     tier: Tier
     curve: PowerCurve
     units: int
