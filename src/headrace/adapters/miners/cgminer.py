@@ -109,10 +109,11 @@ def acknowledged(reply: JsonReply) -> Move:
 def refusal(reply: JsonReply) -> Refused | None:
     """Why the device refused; None if it did not.
 
-    An answer may carry several STATUS objects, of which one failure is enough, or a single object in place of the list.
+    An answer may carry several STATUS objects, of which one failure is enough, one object in place of the list, or
+    (WhatsMiner) the letter itself beside `Code` and `Msg`.
     """
     found = reply.get("STATUS")
-    statuses = objects(found)
+    statuses = (reply,) if isinstance(found, str) else objects(found)
     if not statuses:
         return Refused(reason=f"no STATUS in its answer: {shortened(dict(reply))}", is_garbled=True)
     for status in statuses:
