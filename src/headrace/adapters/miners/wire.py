@@ -11,6 +11,7 @@ import heapq
 import os
 import selectors
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,7 +37,9 @@ __all__ = ["Dropped", "Ended", "How", "Late", "Mute", "Opened", "Talk", "Unreach
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 READ_BYTES: Final = 16_384
 EVENTS_PER_TURN: Final = 1_024
-"""Peers served before the event loop may do something else."""
+"""Answers read before the event loop may do something else."""
+HEARD_WHILE_OPENING: Final = 32
+"""The same while connections are still to be opened."""
 TICK_S: Final = 0.02
 """How often time limits are looked at."""
 SAYS_MAX: Final = 8
@@ -273,15 +276,14 @@ class Wire:
         assert talk.sock is not None
         self._connecting -= 1
         talk.is_connecting = False
-        code = talk.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
+        if talk.conversation is not None:
+            self._say(talk)  # which fails with the connection's own error if there is one
+        elif code := talk.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._end(talk, Unreachable(os.strerror(code)))
-        elif talk.conversation is None:
+        else:
             sock, talk.sock = talk.sock, None
             self._selector.unregister(sock)
             self._end(talk, Opened(sock))
-        else:
-            self._say(talk)
 
     # -- saying and hearing -------------------------------------------------------------------------------------
 
@@ -295,7 +297,7 @@ class Wire:
         except BlockingIOError:
             left = 0
         except OSError as error:
-            self._end(talk, Unreachable(f"connection lost: {error.strerror}"))
+            self._end(talk, Unreachable(error.strerror or str(error)))
             return
         if left == len(talk.out):
             talk.out = b""
@@ -356,7 +358,7 @@ class Wire:
 
     def _tick(self) -> None:
         self._timer = None
-        self._turn(most=None)
+        self._turn(most=sys.maxsize)
         now_s = self._monotonic()
         while self._dues and self._dues[0][0] <= now_s:
             due_s, _, talk = heapq.heappop(self._dues)
@@ -376,20 +378,31 @@ class Wire:
 
     # -- the loop's turn ----------------------------------------------------------------------------------------
 
-    def _turn(self, most: int | None = EVENTS_PER_TURN) -> None:
-        for key, events in self._selector.select(0)[:most]:
+    def _turn(self, most: int = EVENTS_PER_TURN) -> None:
+        heard = []
+        for key, events in self._selector.select(0):
             talk = key.data
             if not isinstance(talk, Talk):
                 talk()
-            elif talk.on_end is None:
-                continue  # ended by another talk's callback within this turn
-            elif talk.is_connecting:
-                self._opened(talk)
             elif events & WRITE:
-                self._say(talk)
+                self._take_up(talk)
             else:
-                self._hear(talk)
+                heard.append(talk)
         self._open_waiting()
+        if self._waiting:
+            most = min(most, HEARD_WHILE_OPENING)  # what is still to be said goes before what is to be heard
+        for talk in heard[:most]:
+            if talk.on_end is not None:  # another talk's end may have dropped it
+                self._hear(talk)
+
+    def _take_up(self, talk: Talk) -> None:
+        """Go on where a peer can take bytes."""
+        if talk.on_end is None:
+            return
+        if talk.is_connecting:
+            self._opened(talk)
+        else:
+            self._say(talk)
 
     def _release(self, talk: Talk) -> None:
         if talk.sock is None:
