@@ -239,9 +239,10 @@ class OpenAdr3:
         try:
             event = read_event(raw, context, self._inbox.book.programme, self._inbox.now_us())
         except Unreadable as error:
-            unread = GridEvent(id=str(raw.get("id")), modification=-1, context=context, asks=())
-            if seen is None:  # counted once, not at every poll
-                self._seen[key] = _Seen(contents=contents, stamp=-1, event=unread, programme_id=programme_id)
+            if seen is None:
+                unread = GridEvent(id=str(raw.get("id")), modification=-1, context=context, asks=())
+                seen = _Seen(contents=contents, stamp=-1, event=unread, programme_id=programme_id)
+            self._seen[key] = msgspec.structs.replace(seen, contents=contents)  # counted once, not at every poll
             self._inbox.unreadable(error)
             return
         stamp = event.modification
