@@ -128,7 +128,7 @@ class SlurmCluster:
 
     def close(self) -> None:
         """End every job, then every daemon, each by its own id: a job would outlive its daemon."""
-        if self._daemons:
+        if self._daemons and self._daemons[0].poll() is None:
             with suppress(SlurmDidNotStart, subprocess.TimeoutExpired):  # if the controller is gone: see below
                 self.cancel_all()
         for daemon in reversed(self._daemons):
@@ -220,7 +220,6 @@ class SlurmCluster:
             "SelectType=select/cons_tres",
             "SelectTypeParameters=CR_Core",
             "GresTypes=gpu",
-            "AccountingStorageTRES=gres/gpu",  # or a job does not say how many accelerators it has
             "SlurmdParameters=config_overrides",
             "KillWait=2",
             "SlurmdTimeout=120",
