@@ -4,16 +4,17 @@ No method raises for a device's failure: what failed and why is in what it retur
 simulated one, and one conformance test.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from headrace.control.assets import Asset
+from headrace.control.caps import CapOutcome, CapState
 from headrace.control.commands import Command, CommandOutcome
 from headrace.control.orders import Order
 from headrace.control.readings import AssetReading, CounterReading, MeterReading
 from headrace.control.workloads import Listing, WorkOutcome
 
-__all__ = ["Driver", "Meters", "Scheduler", "Signals"]
+__all__ = ["Caps", "Driver", "Meters", "Scheduler", "Signals"]
 
 
 class Driver(Protocol):
@@ -103,4 +104,27 @@ class Scheduler(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection."""
+        ...
+
+
+class Caps(Protocol):
+    """Limits the power and the clock of accelerators or nodes."""
+
+    name: str
+    """Name of the door."""
+
+    async def states(self) -> tuple[CapState, ...]:
+        """Every unit's limits and power; one that did not answer is there with a reason."""
+        ...
+
+    async def limit_power(self, limits_w: Mapping[str, int | None]) -> tuple[CapOutcome, ...]:
+        """Limit units to so many W, None to their default; what became of each, in order."""
+        ...
+
+    async def lock_clock(self, clocks_mhz: Mapping[str, int | None]) -> tuple[CapOutcome, ...]:
+        """Hold units to at most so many MHz, None sets them free; what became of each, in order."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection. Limits stay as they are."""
         ...
