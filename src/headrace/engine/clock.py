@@ -127,6 +127,6 @@ class SimulatedClock:
                 continue
             idle = 0
             at_s, _, future = heapq.heappop(self._waiting)
-            self._now_s = max(self._now_s, at_s)
-            if not future.done():
+            if not future.done():  # whoever gave up waiting moves no time
+                self._now_s = max(self._now_s, at_s)
                 future.set_result(None)

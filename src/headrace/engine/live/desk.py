@@ -1,0 +1,205 @@
+"""The fast time scale: an order comes, is written down, and power falls; the meter has the last word.
+
+    order -> journal -> choose by worth -> journal -> all drivers at once -> what became of it -> the meters
+          -> what is still missing: other machines, then the feeders' switches -> journal
+
+It never waits for the solver. An order that comes twice is one order.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final
+
+from headrace.control.authority import is_emergency, may_take
+from headrace.control.command_book import CommandBook
+from headrace.control.commands import Action
+from headrace.control.layout import US_PER_S
+from headrace.control.orders import Order, OrderKind
+from headrace.control.orders_in_force import refuse_restore
+from headrace.control.shed import shed
+from headrace.engine.live.engine import Engine
+from headrace.engine.live.records import Delivered, Ordered, OrdersEnded, Waking
+
+__all__ = ["OrderDesk"]
+
+MET_RATIO: Final = 0.99
+"""Share of an order that counts as met: meters and machines are good for a hundredth."""
+SMALL_MW: Final = 1e-3
+"""Power that nothing is switched for, MW."""
+
+
+class OrderDesk:
+    """Takes orders and sees them met.
+
+    Parameters
+    ----------
+    engine
+        Journal and doors.
+    steer_again
+        Asks the slow time scale to steer to what orders now leave.
+    """
+
+    def __init__(self, engine: Engine, steer_again: Callable[[], None]) -> None:
+        self._engine = engine
+        self._steer_again = steer_again
+        self._running: dict[str, asyncio.Task[Delivered]] = {}
+
+    async def submit(self, order: Order) -> Delivered:
+        """Take an order and wait for the meter's word; whoever hangs up does not undo it."""
+        state = self._engine.state
+        running = self._running.get(order.id)
+        if running is None:
+            if state.is_seen(order.id):
+                return state.delivered.get(order.id) or self._result(order, 0.0, 0.0, ("order.came_before",))
+            running = asyncio.ensure_future(self._take(order))
+            self._running[order.id] = running
+            running.add_done_callback(lambda _: self._running.pop(order.id, None))
+        return await asyncio.shield(running)
+
+    async def drain(self) -> None:
+        """Wait for the orders under way."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _take(self, order: Order) -> Delivered:
+        engine = self._engine
+        load_mw = self._load_mw(order.feeder)
+        refused = self._why_not(order)
+        seq = engine.note(Ordered(at_us=engine.clock.now_us(), order=order, load_mw=load_mw or 0.0, refused=refused))
+        engine.settle_disk()
+        record = f"o{seq}"
+        if refused:
+            result = self._result(order, 0.0, 0.0, (refused,))
+        elif order.kind is OrderKind.RESTORE:
+            engine.note(OrdersEnded(at_us=engine.clock.now_us(), orders=(order.ends,), reason="restore"))
+            engine.note(Waking(at_us=engine.clock.now_us(), record=record))
+            result = self._result(order, 0.0, 0.0, ())
+        elif order.starts_us > engine.clock.now_us():
+            result = self._result(order, order.mw, 0.0, ("order.starts_later",))
+        else:
+            result = await self.meet(order, record, load_mw)
+        engine.note(result)
+        return result
+
+    async def meet(self, order: Order, record: str, load_mw: float | None) -> Delivered:
+        """Do what an order asks, now."""
+        if order.kind is OrderKind.SHED:
+            return await self._shed(order, record, load_mw, order.mw)
+        if order.kind is OrderKind.LIMIT and is_emergency(order.authority) and load_mw is not None:
+            return await self._shed(order, record, load_mw, max(0.0, load_mw - order.mw))
+        self._steer_again()
+        return self._result(order, order.mw, 0.0, ("order.by_ramp",) if order.kind is not OrderKind.HOLD else ())
+
+    async def _shed(self, order: Order, record: str, load_mw: float | None, mw: float) -> Delivered:
+        engine = self._engine
+        state = engine.state
+        if mw <= SMALL_MW:
+            return self._result(order, mw, 0.0, ())
+        shedding = shed(
+            state.layout,
+            state.fleet,
+            state.worth_ccy_per_mwh(),
+            mw,
+            order=order,
+            record=record,
+            now_us=engine.clock.now_us(),
+            rules=state.rules.ladder,
+        )
+        await engine.carry_out(
+            shedding.commands,
+            expected_mw=shedding.expected_mw,
+            short_mw=shedding.short_mw,
+            reasons=shedding.reasons,
+        )
+        due_s = order.starts_us / US_PER_S + order.within_s + state.rules.settle_grace_s
+        met_mw = await self._metered(order.feeder, load_mw, mw, max(due_s, engine.clock.now_s()))
+        reasons = shedding.reasons
+        if met_mw < mw * MET_RATIO and is_emergency(order.authority):
+            reasons = (*reasons, *await self._escalate(order, record, mw - met_mw))
+            met_mw = await self._metered(order.feeder, load_mw, mw, engine.clock.now_s() + state.rules.settle_grace_s)
+        return self._result(order, mw, met_mw, reasons)
+
+    async def _metered(self, feeder: str, load_mw: float | None, mw: float, until_s: float) -> float:
+        """Read meters until they show the fall, or its time is over; the fall they show, MW."""
+        engine = self._engine
+        while True:
+            await engine.read_meters()
+            now_mw = self._load_mw(feeder)
+            met_mw = 0.0 if now_mw is None or load_mw is None else max(0.0, load_mw - now_mw)
+            if met_mw >= mw * MET_RATIO or engine.clock.now_s() >= until_s:
+                return met_mw
+            await engine.clock.sleep_until(min(until_s, engine.clock.now_s() + engine.state.rules.verify_s))
+
+    async def _escalate(self, order: Order, record: str, missing_mw: float) -> tuple[str, ...]:
+        """Take off whole feeders, least worth first, until what is missing is covered."""
+        engine = self._engine
+        state, layout = engine.state, engine.state.layout
+        book = CommandBook(
+            f"{record}.k",
+            "verify.escalate",
+            now_us=engine.clock.now_us(),
+            life_s=state.rules.ladder.command_life_s,
+        )
+        left_mw, opened = missing_mw, []
+        for f in self._switchable(order):
+            if left_mw <= SMALL_MW:
+                break
+            feeder = layout.inventory.feeders[f]
+            carried_mw = engine.feeder_mw(feeder.name)
+            if carried_mw is None:
+                carried_mw = float(state.fleet.drawn_mw[layout.feeder_of == f].sum())
+            if carried_mw > SMALL_MW:
+                book.tell(layout, layout.contactor_of[f], Action.OPEN)
+                opened.append(f"verify.opened.{feeder.name}")
+                left_mw -= carried_mw
+        await engine.carry_out(book.commands, expected_mw=missing_mw - left_mw, short_mw=max(0.0, left_mw))
+        return tuple(opened) or ("verify.no_switch",)
+
+    def _switchable(self, order: Order) -> list[int]:
+        """Feeders that may be taken off as a whole in this order's name, least worth first."""
+        state, layout = self._engine.state, self._engine.state.layout
+        worth = layout.worth_ccy_per_mwh(state.worth_ccy_per_mwh())
+        found = []
+        for f, contactor in enumerate(layout.contactor_of):
+            behind = (layout.feeder_of == f) & layout.is_load
+            loads = {layout.load_names[i] for i in set(layout.load_of[behind].tolist())}
+            is_asked = not order.feeder or layout.inventory.feeders[f].name == order.feeder
+            if contactor >= 0 and is_asked and all(may_take(state.rules.ladder, order.authority, x) for x in loads):
+                found.append((float(worth[behind].max(initial=-math.inf)), f))
+        return [f for _, f in sorted(found)]
+
+    def _why_not(self, order: Order) -> str:
+        """Why an order is not followed; empty if it is."""
+        state = self._engine.state
+        if order.feeder and order.feeder not in state.layout.feeder_position:
+            return "order.unknown_feeder"
+        if order.ends_us is not None and order.ends_us <= self._engine.clock.now_us():
+            return "order.over"
+        if not math.isfinite(order.mw) or order.mw < 0.0 or not math.isfinite(order.within_s):
+            return "order.not_a_number"
+        if order.kind is OrderKind.RESTORE:
+            held = state.orders.get(order.ends)
+            return refuse_restore(order, None if held is None else held.order, state.rules.ladder)
+        return ""
+
+    def _load_mw(self, feeder: str) -> float | None:
+        """Net import of the site, or of one feeder, by a fresh meter; else as believed."""
+        engine = self._engine
+        measured_mw = engine.feeder_mw(feeder) if feeder else engine.site_mw()
+        if measured_mw is not None:
+            return measured_mw
+        state = engine.state
+        if not feeder:
+            return float(state.fleet.drawn_mw.sum() + state.layout.base_mw.sum())
+        f = state.layout.feeder_position[feeder]
+        return float(state.fleet.drawn_mw[state.layout.feeder_of == f].sum() + state.layout.base_mw[f])
+
+    def _result(self, order: Order, asked_mw: float, met_mw: float, reasons: tuple[str, ...]) -> Delivered:
+        return Delivered(
+            at_us=self._engine.clock.now_us(),
+            order=order.id,
+            asked_mw=asked_mw,
+            met_mw=met_mw,
+            is_met=met_mw >= asked_mw * MET_RATIO - SMALL_MW,
+            reasons=reasons,
+        )

@@ -1,0 +1,203 @@
+"""A live site's hands: write first, then do. Every record, every command and every reading passes here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import numpy as np
+
+from headrace.control.assets import Asset
+from headrace.control.commands import Command, CommandOutcome, Result
+from headrace.control.fleet import absorb
+from headrace.control.layout import US_PER_S
+from headrace.control.locks import admit
+from headrace.control.ports import Driver, Meters
+from headrace.control.readings import CounterReading, MeterReading
+from headrace.engine.clock import Clock
+from headrace.engine.live.journal import LiveJournal
+from headrace.engine.live.records import Alarmed, Closed, Commanded, LiveRecord, Outcomes
+from headrace.engine.live.state import LiveState
+
+__all__ = ["Engine"]
+
+OnClosed = Callable[[Closed, tuple[CounterReading, ...]], Awaitable[None]]
+"""Called with every closed interval and the counters it was read from: where telemetry is signed."""
+
+
+class Engine:
+    """State, journal and doors of a live site.
+
+    Parameters
+    ----------
+    state, journal
+        What is carried, and where every change of it is written first.
+    clock
+        The site's time.
+    drivers
+        Doors to assets, by the name that assets give.
+    meters
+        Door to meters and counters.
+    on_closed
+        Called when an interval is closed; None for nobody.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: LiveState,
+        journal: LiveJournal,
+        clock: Clock,
+        drivers: Mapping[str, Driver],
+        meters: Meters,
+        on_closed: OnClosed | None = None,
+    ) -> None:
+        self.state = state
+        self.clock = clock
+        self.meters = meters
+        self.on_closed = on_closed
+        self._load_mws = np.zeros(len(state.layout.load_names))
+        self._counted_us = clock.now_us()
+        self._journal = journal
+        self._drivers = drivers
+
+    def note(self, record: LiveRecord) -> int:
+        """Write a record and take it in; its sequence number."""
+        seq = self._journal.append(record)
+        self.state.absorb(seq, record)
+        return seq
+
+    def settle_disk(self) -> None:
+        """Put everything written so far on disk."""
+        self._journal.flush()
+
+    def alarm(self, code: str, text: str, *, is_up: bool) -> None:
+        """Raise or clear an alarm; one that is up already, or was not, changes nothing."""
+        if is_up != (code in self.state.alarms):
+            self.note(Alarmed(at_us=self.clock.now_us(), code=code, is_up=is_up, text=text))
+
+    async def arm(self) -> None:
+        """Do now what need not wait for a command."""
+        await asyncio.gather(*(driver.arm(assets) for driver, assets in self._by_driver()))
+
+    async def carry_out(
+        self,
+        commands: Sequence[Command],
+        *,
+        expected_mw: float = 0.0,
+        short_mw: float = 0.0,
+        reasons: tuple[str, ...] = (),
+    ) -> tuple[CommandOutcome, ...]:
+        """Write commands to disk, send what no lock forbids to all drivers at once, and write what became of them."""
+        if not commands and not short_mw:
+            return ()
+        now_us = self.clock.now_us()
+        admitted, refused = admit(self.state.layout, self.state.fleet, commands, now_us=now_us)
+        self.note(
+            Commanded(at_us=now_us, commands=admitted, expected_mw=expected_mw, short_mw=short_mw, reasons=reasons)
+        )
+        self.settle_disk()
+        outcomes = (*refused, *await self._send(admitted))
+        if outcomes:
+            self.note(Outcomes(at_us=self.clock.now_us(), outcomes=outcomes))
+        return outcomes
+
+    async def read_meters(self) -> tuple[MeterReading, ...]:
+        """Read every meter's power; belief follows."""
+        try:
+            readings = await self.meters.power()
+        except Exception as error:  # noqa: BLE001  a broken door must not stop the watch
+            self.alarm("door.meters", f"meters: {type(error).__name__}: {error}", is_up=True)
+            return ()
+        self.alarm("door.meters", "", is_up=False)
+        self.state.fleet = absorb(self.state.layout, self.state.fleet, readings)
+        return readings
+
+    async def read_counters(self) -> tuple[CounterReading, ...]:
+        """Read every running total that answers."""
+        try:
+            return await self.meters.counters()
+        except Exception as error:  # noqa: BLE001  counters that are silent are estimated, whatever silenced them
+            self.alarm("door.counters", f"counters: {type(error).__name__}: {error}", is_up=True)
+            return ()
+
+    async def read_assets(self) -> None:
+        """Ask every asset what it does; belief follows."""
+        found = await asyncio.gather(*(driver.read() for driver in self._drivers.values()), return_exceptions=True)
+        for name, readings in zip(self._drivers, found, strict=True):
+            if isinstance(readings, BaseException):
+                self.alarm(f"door.{name}", f"{type(readings).__name__}: {readings}", is_up=True)
+                continue
+            self.alarm(f"door.{name}", "", is_up=False)
+            self.state.fleet = absorb(self.state.layout, self.state.fleet, readings)
+
+    def count_loads(self) -> None:
+        """Add up what each load drew since the last time, as believed: it explains the interval, it settles nothing."""
+        layout, now_us = self.state.layout, self.clock.now_us()
+        passed_s = max(0, now_us - self._counted_us) / US_PER_S
+        self._counted_us = now_us
+        by_load = np.bincount(layout.load_of, self.state.fleet.drawn_mw, len(layout.load_names))
+        self._load_mws += by_load * passed_s
+
+    def take_load_wh(self) -> dict[str, int]:
+        """Energy of each load since this was last asked, Wh."""
+        taken = {name: round(mws / 3600.0 * 1e6) for name, mws in self._loads_counted()}
+        self._load_mws[:] = 0.0
+        return taken
+
+    def site_mw(self) -> float | None:
+        """Net import at the connection by a reading that is young enough to prove anything, MW."""
+        return self._fresh_mw(self.state.fleet.site)
+
+    def feeder_mw(self, feeder: str) -> float | None:
+        """Power of one feeder, likewise."""
+        return self._fresh_mw(self.state.fleet.feeders[self.state.layout.feeder_position[feeder]])
+
+    async def close(self) -> None:
+        """Let go of every door, and of the journal last."""
+        doors = [driver.close() for driver in self._drivers.values()]
+        await asyncio.gather(*doors, self.meters.close(), return_exceptions=True)
+        self._journal.close()
+
+    def _loads_counted(self) -> list[tuple[str, float]]:
+        self.count_loads()
+        return list(zip(self.state.layout.load_names, self._load_mws.tolist(), strict=True))
+
+    def _fresh_mw(self, reading: MeterReading | None) -> float | None:
+        if reading is None:
+            return None
+        age_us = self.clock.now_us() - reading.at_us
+        return reading.power_w * 1e-6 if age_us <= self.state.rules.meter_age_max_s * US_PER_S else None
+
+    def _by_driver(self) -> list[tuple[Driver, list[Asset]]]:
+        assets = self.state.layout.inventory.assets
+        return [(driver, [each for each in assets if each.driver == name]) for name, driver in self._drivers.items()]
+
+    async def _send(self, commands: Sequence[Command]) -> tuple[CommandOutcome, ...]:
+        layout = self.state.layout
+        of_driver: dict[str, list[Command]] = {}
+        for command in commands:
+            of_driver.setdefault(layout.asset(layout.position[command.asset]).driver, []).append(command)
+        answers = await asyncio.gather(*(self._send_by(name, part) for name, part in of_driver.items()))
+        return tuple(outcome for part in answers for outcome in part)
+
+    async def _send_by(self, name: str, commands: list[Command]) -> tuple[CommandOutcome, ...]:
+        driver = self._drivers.get(name)
+        if driver is None:
+            return _unsent(commands, f"no driver {name!r}")
+        try:
+            return await driver.send(tuple(commands))
+        except Exception as error:  # noqa: BLE001  one driver's fault must not keep the others from sending
+            self.alarm(f"door.{name}", f"{type(error).__name__}: {error}", is_up=True)
+            return _unsent(commands, f"the driver failed: {type(error).__name__}")
+
+
+def _unsent(commands: Sequence[Command], reason: str) -> tuple[CommandOutcome, ...]:
+    return tuple(
+        CommandOutcome(
+            command=each.id,
+            asset=each.asset,
+            result=Result.UNREACHABLE,
+            commanded_us=each.commanded_us,
+            reason=reason,
+        )
+        for each in commands
+    )

@@ -1,0 +1,193 @@
+"""The watch, once a second: limits kept, silent assets found, orders ended, what was shed brought back in waves."""
+
+from typing import Final
+
+import numpy as np
+
+from headrace.control.commands import Action
+from headrace.control.fleet import counted_by_feeder
+from headrace.control.layout import US_PER_S
+from headrace.control.orders import Authority, Order, OrderKind
+from headrace.control.orders_in_force import is_active
+from headrace.control.restore import next_wave
+from headrace.control.shed import shed
+from headrace.control.watch import watch
+from headrace.engine.live.engine import Engine
+from headrace.engine.live.intervals import Intervals
+from headrace.engine.live.records import Believed, OrdersEnded, Waking
+
+__all__ = ["Guard"]
+
+SMALL_MW: Final = 1e-3
+"""Power that nothing is switched for, MW."""
+
+
+class Guard:
+    """Looks after the site between decisions.
+
+    Parameters
+    ----------
+    engine
+        Journal and doors.
+    intervals
+        The slow time scale, asked to steer again where an order changed what it may.
+    """
+
+    def __init__(self, engine: Engine, intervals: Intervals) -> None:
+        self._engine = engine
+        self._intervals = intervals
+        self._seen = engine.state.fleet
+        self._asked_us = 0
+        self._limited_us: dict[str, int] = {}
+        self._wave_us = 0
+        self._is_waking = False
+
+    async def look(self) -> None:
+        """Look once."""
+        engine = self._engine
+        await engine.read_meters()
+        engine.count_loads()
+        now_us = engine.clock.now_us()
+        is_due = now_us - self._asked_us >= engine.state.rules.asset_poll_s * US_PER_S
+        if is_due:
+            self._asked_us = now_us
+            await engine.read_assets()
+        self._watch_assets()
+        self._end_orders()
+        await self._keep_limits()
+        if engine.state.waking is not None:
+            await self._wake()
+        if is_due:
+            await self._intervals.act()
+
+    def _watch_assets(self) -> None:
+        engine = self._engine
+        state, now_us = engine.state, engine.clock.now_us()
+        found = watch(state.layout, state.fleet, self._seen, now_us=now_us)
+        state.fleet = self._seen = found.fleet
+        if found.lost or found.back:
+            changes = dict.fromkeys(found.lost, "lost: silent for longer than its watchdog allows")
+            engine.note(Believed(at_us=now_us, changes=changes | dict.fromkeys(found.back, "")))
+
+    def _end_orders(self) -> None:
+        """Orders whose time is over and that need nobody's permission stop to bind."""
+        engine = self._engine
+        state, now_us = engine.state, engine.clock.now_us()
+        over = tuple(
+            name
+            for name, held in state.orders.items()
+            if held.order.starts_us <= now_us and not is_active(held.order, now_us=now_us, rules=state.rules.ladder)
+        )
+        if over:
+            sheds = [state.orders[name].order.kind in (OrderKind.SHED, OrderKind.LIMIT) for name in over]
+            seq = engine.note(OrdersEnded(at_us=now_us, orders=over, reason="their time is over"))
+            if any(sheds):
+                engine.note(Waking(at_us=now_us, record=f"e{seq}"))
+            self._intervals.steer_again()
+
+    async def _keep_limits(self) -> None:
+        """Shed what the meter shows above the connection, a feeder's rating or an order in force."""
+        engine = self._engine
+        state, now_us = engine.state, engine.clock.now_us()
+        site_mw = engine.site_mw()
+        if site_mw is not None:
+            connection_mw = state.model.site.connection.import_max_mw
+            await self._keep_below("limit.connection", site_mw, connection_mw, None, "")
+            binding = state.binding(now_us)
+            if binding.most_by is not None and self._is_due(binding.most_by, now_us):
+                await self._keep_below(f"limit.{binding.most_by.id}", site_mw, binding.most_mw, binding.most_by, "")
+        for feeder in state.layout.inventory.feeders:
+            carried_mw = engine.feeder_mw(feeder.name)
+            if carried_mw is not None:
+                await self._keep_below(f"limit.feeder.{feeder.name}", carried_mw, feeder.limit_mw, None, feeder.name)
+
+    def _is_due(self, order: Order, now_us: int) -> bool:
+        """Has an order had its own time, and its meter's?"""
+        allowed_s = order.within_s + self._engine.state.rules.settle_grace_s
+        return now_us >= order.starts_us + round(allowed_s * US_PER_S)
+
+    async def _keep_below(self, code: str, now_mw: float, most_mw: float, order: Order | None, feeder: str) -> None:
+        engine = self._engine
+        state, now_us = engine.state, engine.clock.now_us()
+        over_mw = now_mw - most_mw
+        is_over = over_mw > max(SMALL_MW, abs(most_mw) * state.rules.over_limit_ratio)
+        engine.alarm(code, f"{now_mw:.3f} MW where {most_mw:.3f} MW is allowed", is_up=is_over)
+        again_us = round(state.rules.settle_grace_s * US_PER_S)
+        if not is_over or now_us - self._limited_us.get(code, -again_us) < again_us:
+            return
+        self._limited_us[code] = now_us
+        shedding = shed(
+            state.layout,
+            state.fleet,
+            state.worth_ccy_per_mwh(),
+            over_mw,
+            order=order or _limit_order(code, over_mw, feeder, now_us),
+            record=f"w{state.records}",
+            now_us=now_us,
+            rules=state.rules.ladder,
+        )
+        await engine.carry_out(
+            shedding.commands,
+            expected_mw=shedding.expected_mw,
+            short_mw=shedding.short_mw,
+            reasons=(code, *shedding.reasons),
+        )
+
+    async def _wake(self) -> None:
+        """Start the next wave of what orders took off."""
+        engine = self._engine
+        state, now_us = engine.state, engine.clock.now_us()
+        if not self._is_waking:
+            self._is_waking, self._wave_us = True, now_us
+        layout, binding = state.layout, state.binding(now_us)
+        site_mw = engine.site_mw()
+        feeder_mw = counted_by_feeder(layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s)
+        wave = next_wave(
+            layout,
+            state.fleet,
+            self._shed_assets(),
+            state.worth_ccy_per_mwh(),
+            is_permitted=True,
+            binding=binding,
+            site_mw=float(feeder_mw.sum()) if site_mw is None else site_mw,
+            feeder_mw=feeder_mw,
+            since_wave_s=(now_us - self._wave_us) / US_PER_S,
+            record=f"v{state.records}",
+            now_us=now_us,
+            rules=state.rules.ladder,
+        )
+        if wave.commands:
+            self._wave_us = now_us
+            await engine.carry_out(wave.commands)
+        if wave.is_done:
+            self._is_waking = False
+            engine.note(Waking(at_us=now_us, record=""))
+            self._intervals.steer_again()
+
+    def _shed_assets(self) -> list[str]:
+        """Assets that orders and limits took off and nobody has told otherwise since."""
+        state = self._engine.state
+        stopped = (Action.STOP, Action.OPEN)
+        return [
+            state.layout.asset(i).name
+            for i in np.flatnonzero(state.fleet.runs != 1).tolist()
+            if (told := state.fleet.told[i]) is not None
+            and told.action in stopped
+            and not told.reason.startswith("plan")
+        ]
+
+
+def _limit_order(code: str, over_mw: float, feeder: str, now_us: int) -> Order:
+    """What keeping a limit of equipment is: an order of the site itself."""
+    return Order(
+        id=code,
+        kind=OrderKind.SHED,
+        authority=Authority.SAFETY,
+        mw=over_mw,
+        feeder=feeder,
+        received_us=now_us,
+        starts_us=now_us,
+        within_s=0.0,
+        issued_by="headrace",
+        reason=code,
+    )

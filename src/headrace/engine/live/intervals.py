@@ -1,0 +1,272 @@
+"""The slow time scale: at each control boundary close what is over, decide what comes, and tell the machines.
+
+    read counters -> close and settle the interval that is over -> ask feeds -> solve within a deadline
+    -> write the decision -> steer, allocate, send
+
+Solving and feeds are waited for; the watch and the orders go on beside them.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from headrace.control.allocate import allocate
+from headrace.control.assets import AssetKind
+from headrace.control.commands import Action, Command
+from headrace.control.fleet import counted_by_feeder
+from headrace.control.layout import US_PER_S
+from headrace.control.readings import CounterReading
+from headrace.dispatch.plan import Infeasible
+from headrace.dispatch.policies import Proposal, Sight
+from headrace.engine.live.engine import Engine
+from headrace.engine.live.feeds import FeedDoor
+from headrace.engine.live.meters import Amounts, amounts_of, counter_names, reading_of, split_evenly
+from headrace.engine.live.moment import decision_of, moment_of, setpoints_digest, settle_interval, sight_of, stale_roles
+from headrace.engine.live.records import Based, Closed, Decided
+from headrace.engine.live.solver import LATE, Solver
+from headrace.engine.live.steering import Targets, steer
+
+__all__ = ["Intervals"]
+
+RAMP_CREDIT_S: Final = 60.0
+"""What the ramp allowed while nothing moved counts for this long: a registered rate is a rate by the minute."""
+
+BATTERY_STEP_MW: Final = 0.001
+"""A battery is told of a change of its power of at least this, MW."""
+
+
+class Intervals:
+    """Closes and decides control intervals.
+
+    Parameters
+    ----------
+    engine
+        Journal and doors.
+    solver
+        Who makes plans.
+    feeds
+        Where data come from.
+    """
+
+    def __init__(self, engine: Engine, solver: Solver, feeds: FeedDoor) -> None:
+        self._engine = engine
+        self._solver = solver
+        self._feeds = feeds
+        self._names = counter_names(engine.state.model.site)
+        self.targets: Targets | None = None
+        self._sight: Sight | None = None
+        self._record = ""
+        self._acts = 0
+        self._moved_us = engine.clock.now_us()
+
+    async def ask_feeds(self) -> None:
+        """Take in what the feeds have that the book has not."""
+        engine = self._engine
+        now_us = engine.clock.now_us()
+        news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
+        for arrived in news.arrived:
+            engine.note(arrived)
+            engine.alarm(f"feed.failed.{arrived.role}", "", is_up=False)
+        for role, why in news.failed.items():
+            engine.alarm(f"feed.failed.{role}", why, is_up=True)
+        stale = stale_roles(engine.state, now_us // US_PER_S)
+        for role in engine.state.book.roles:
+            engine.alarm(f"feed.stale.{role}", "its newest value is older than it may be", is_up=role in stale)
+
+    async def turn(self) -> None:
+        """Do everything that is due at the boundary that has come."""
+        engine = self._engine
+        state, step_s = engine.state, engine.state.model.site.control_step_s
+        now_s = engine.clock.now_us() // US_PER_S
+        at_s = max(state.next_s, now_s // step_s * step_s)
+        counters = await engine.read_counters()
+        await engine.read_meters()
+        await self._close(at_s, counters)
+        await self.ask_feeds()
+        await self._decide(at_s)
+        await self.act()
+
+    async def act(self) -> None:
+        """Tell machines what the decision in force asks of them, as far as ramps let it.
+
+        While a restoration goes on its waves alone raise power.
+        """
+        engine, targets = self._engine, self.targets
+        state = engine.state
+        now_us = engine.clock.now_us()
+        if targets is None or state.binding(now_us).is_held:
+            return
+        self._acts += 1
+        record = f"{self._record}.{self._acts}"
+        since_s = min((now_us - self._moved_us) / US_PER_S, RAMP_CREDIT_S)
+        allocation = allocate(
+            state.layout,
+            state.fleet,
+            self._load_mw(targets),
+            targets.worth_ccy_per_mwh,
+            feeder_mw=counted_by_feeder(
+                state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s
+            ),
+            since_move_s=since_s,
+            record=record,
+            now_us=now_us,
+        )
+        commands = (*allocation.commands, *self._battery(targets, record, now_us))
+        if allocation.commands:
+            self._moved_us = now_us
+        await engine.carry_out(commands)
+
+    def steer_again(self) -> None:
+        """Balance anew under the decision in force: orders came or went."""
+        engine = self._engine
+        state, now_us = engine.state, engine.clock.now_us()
+        if state.decision is not None and self._sight is not None:
+            self.targets = steer(
+                state.model,
+                self._sight,
+                state.decision.setpoints,
+                firm_mw=self._firm_mw(),
+                binding=state.binding(now_us),
+            )
+
+    def _load_mw(self, targets: Targets) -> dict[str, float]:
+        state = self._engine.state
+        if state.waking is None:
+            return targets.load_mw
+        layout = state.layout
+        drawn_mw = np.bincount(layout.load_of, state.fleet.drawn_mw, len(layout.load_names))
+        now_mw = dict(zip(layout.load_names, drawn_mw.tolist(), strict=True))
+        return {name: min(mw, now_mw.get(name, mw)) for name, mw in targets.load_mw.items()}
+
+    async def _close(self, at_s: int, counters: tuple[CounterReading, ...]) -> None:
+        """Close every interval that is over, oldest first; several read as one share what was counted evenly."""
+        engine = self._engine
+        state, step_s = engine.state, engine.state.model.site.control_step_s
+        totals = {each.name: each.total for each in counters}
+        if state.open_s is None:
+            engine.note(Based(at_us=engine.clock.now_us(), at_s=at_s, counters=totals))
+            return
+        count = (at_s - state.open_s) // step_s
+        if count <= 0:
+            return
+        names = (*self._names, *(name for name in totals if name not in self._names))
+        amounts = amounts_of(names, totals, state.booked, state.estimated, state.usual)
+        reasons = amounts.reasons + ((f"interval.shared.{count}",) if count > 1 else ())
+        for number, moved in enumerate(split_evenly(amounts.moved, count)):
+            is_last = number == count - 1
+            await self._close_one(state.open_s, moved, amounts, reasons, is_last=is_last, counters=counters)
+
+    async def _close_one(
+        self,
+        at_s: int,
+        moved: Mapping[str, int],
+        amounts: Amounts,
+        reasons: tuple[str, ...],
+        *,
+        is_last: bool,
+        counters: tuple[CounterReading, ...],
+    ) -> None:
+        engine = self._engine
+        state = engine.state
+        site = state.model.site
+        reading = reading_of(
+            state.model,
+            moved,
+            at_s=at_s,
+            duration_s=site.control_step_s,
+            stored_mwh=self.stored_mwh(),
+            load_wh=engine.take_load_wh() if is_last else {},
+            width_mw=self.targets.width_mw if self.targets is not None else (0.0,) * len(state.model.uses),
+        )
+        closed = Closed(
+            at_us=engine.clock.now_us(),
+            cycle=settle_interval(state, reading, at_s),
+            moved=dict(moved),
+            counters=amounts.booked if is_last else state.booked,
+            estimated=amounts.estimated if is_last else state.estimated,
+            reasons=reasons,
+        )
+        engine.note(closed)
+        if engine.on_closed is not None:
+            await engine.on_closed(closed, counters)
+
+    async def _decide(self, at_s: int) -> None:
+        """Ask for a plan, and write what follows from the answer or from its absence."""
+        engine = self._engine
+        state = engine.state
+        moment = moment_of(state.model.site, at_s)
+        sight = sight_of(state, moment)
+        answer, missing = await self._answer(sight)
+        decision = decision_of(state, moment, answer, missing=missing)
+        decided = Decided(
+            at_us=engine.clock.now_us(),
+            at_s=at_s,
+            proposal=answer if isinstance(answer, Proposal) else None,
+            infeasible=answer if isinstance(answer, Infeasible) else None,
+            missing=missing,
+            mode=decision.setpoints.mode,
+            reasons=decision.setpoints.reasons,
+            setpoints_digest=setpoints_digest(decision),
+        )
+        seq = engine.note(decided)
+        engine.settle_disk()
+        self._record, self._acts = f"d{seq}", 0
+        self._sight = sight
+        self.steer_again()
+
+    async def _answer(self, sight: Sight) -> tuple[Proposal | Infeasible | None, str]:
+        state = self._engine.state
+        stale = [role for role in stale_roles(state, sight.now_s) if role in state.rules.deciding_roles]
+        if stale:
+            return None, f"feed.stale.{stale[0]}"
+        until_s = self._engine.clock.now_s() + state.rules.solve_deadline_s
+        answer = await self._solver.solve(state.model, sight, until_s)
+        self._engine.alarm("plan.late", "the plan took longer than it may", is_up=answer == LATE)
+        return (None, answer) if isinstance(answer, str) else (answer, "")
+
+    def stored_mwh(self) -> float:
+        """Energy in store as the battery's meter says; what was last known where it says nothing."""
+        state = self._engine.state
+        battery, reading = state.model.site.battery, state.fleet.battery
+        if battery is None or reading is None or reading.soc_ratio is None:
+            return state.cycle.stored_mwh
+        return reading.soc_ratio * battery.stored_max_mwh
+
+    def _firm_mw(self) -> float | None:
+        """Load behind the connection that no machine of the inventory is, MW."""
+        engine = self._engine
+        site_mw, fleet, layout = engine.site_mw(), engine.state.fleet, engine.state.layout
+        if site_mw is None:
+            return None
+        moved_mw = float(fleet.drawn_mw[layout.is_load].sum()) + sum(float(fleet.drawn_mw[i]) for i in layout.batteries)
+        return max(0.0, site_mw - moved_mw)
+
+    def _battery(self, targets: Targets, record: str, now_us: int) -> tuple[Command, ...]:
+        """What the battery is told, if that is another power than it was told last."""
+        state = self._engine.state
+        layout, commands = state.layout, []
+        for number, i in enumerate(layout.batteries):
+            net_mw = targets.charge_mw - targets.discharge_mw
+            net_mw = net_mw if abs(net_mw) >= BATTERY_STEP_MW else 0.0
+            action = Action.CHARGE if net_mw > 0.0 else Action.DISCHARGE if net_mw < 0.0 else Action.STOP
+            told = state.fleet.told[i]
+            if (
+                told is not None
+                and told.action is action
+                and abs((told.power_mw or 0.0) - abs(net_mw)) < BATTERY_STEP_MW
+            ):
+                continue
+            if layout.asset(i).kind is AssetKind.BATTERY:
+                commands.append(
+                    Command(
+                        id=f"{record}.b{number}",
+                        asset=layout.asset(i).name,
+                        action=action,
+                        power_mw=abs(net_mw) if action is not Action.STOP else None,
+                        commanded_us=now_us,
+                        expires_us=now_us + round(state.rules.command_life_s * US_PER_S),
+                        reason="plan.battery",
+                    )
+                )
+        return tuple(commands)

@@ -1,0 +1,134 @@
+"""From a decision's setpoints to what each load's machines should draw: the site's fast loop, asked once an interval.
+
+The same `control.govern` that balances a replayed campus balances this one, on the load that is really there. Machines
+hang on feeders that carry no cooling, so their targets are IT power:  target = idle + block at the bus / PUE.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from headrace.control.feeders import behind_feeders
+from headrace.control.govern import Bus, Flows, govern
+from headrace.control.orders_in_force import Binding, narrow
+from headrace.control.setpoints import Setpoints
+from headrace.dispatch.assemble import pue_of
+from headrace.dispatch.outlook import expected
+from headrace.dispatch.plant_feeders import feeder_of_uses
+from headrace.dispatch.policies import Sight
+from headrace.dispatch.policies.always_on import present
+from headrace.dispatch.problem import Problem
+from headrace.dispatch.uses import SiteModel, UseKind
+from headrace.engine.live.meters import load_of
+from headrace.engine.live.worth import worth_of_loads
+
+__all__ = ["Targets", "steer"]
+
+SLACK_MW: Final = 1e-6
+"""A block within this of its width has all it can get."""
+
+
+class Targets(msgspec.Struct, frozen=True, kw_only=True):
+    """What an interval's decision asks of the site's machines."""
+
+    load_mw: dict[str, float]
+    """IT power of each flexible load, MW, by name."""
+    worth_ccy_per_mwh: dict[str, float]
+    """What a MWh is worth in each of them now: the order in which they give way."""
+    charge_mw: float
+    """Power the battery draws."""
+    discharge_mw: float
+    """Power it feeds."""
+    width_mw: tuple[float, ...]
+    """What each block could take at the bus."""
+
+
+def steer(model: SiteModel, sight: Sight, setpoints: Setpoints, *, firm_mw: float | None, binding: Binding) -> Targets:
+    """Balance the bus under this interval's setpoints.
+
+    Parameters
+    ----------
+    model, sight
+        The site, and what is seen.
+    setpoints
+        What control may do.
+    firm_mw
+        Load that is not flexible, as the meters show it; None if they don't.
+    binding
+        What orders in force leave.
+    """
+    problem = present(model, sight, by_hand=False)
+    expected_mw = float(problem.firm_mw[0])
+    bus = _bus(model, problem, sight, setpoints, expected_mw if firm_mw is None else max(firm_mw, expected_mw))
+    flows = govern(setpoints, bus)
+    if binding.reasons:
+        setpoints = narrow(setpoints, binding, expected_mw=flows.import_mw - flows.export_mw)
+        flows = govern(setpoints, bus)
+    return Targets(
+        load_mw=_load_mw(model, _pue(model, sight), flows, bus),
+        worth_ccy_per_mwh=worth_of_loads(model, setpoints.use_worth_ccy_per_mwh, setpoints.charge_worth_ccy_per_mwh),
+        charge_mw=flows.charge_mw,
+        discharge_mw=flows.discharge_mw,
+        width_mw=bus.use_width_mw,
+    )
+
+
+def _bus(model: SiteModel, problem: Problem, sight: Sight, setpoints: Setpoints, firm_mw: float) -> Bus:
+    width_mw = problem.use_max_mw[:, 0].tolist()
+    if problem.terms is not None and len(problem.terms.feeder_room_mw):
+        width_mw = behind_feeders(
+            setpoints,
+            problem.terms.use_max_mw[:, 0].tolist(),
+            feeder_of_uses(model).tolist(),
+            problem.terms.feeder_room_mw[:, 0].tolist(),
+        )
+    battery, hours = model.site.battery, model.site.control_step_s / 3600.0
+    room = {"charge_max_mw": 0.0, "discharge_max_mw": 0.0, "charge_room_mw": 0.0, "discharge_room_mw": 0.0}
+    round_trip_ratio = 1.0
+    if battery is not None:
+        into, out = battery.charge_efficiency_ratio, battery.discharge_efficiency_ratio
+        round_trip_ratio = into * out
+        room = {
+            "charge_max_mw": battery.charge_max_mw,
+            "discharge_max_mw": battery.discharge_max_mw,
+            "charge_room_mw": max(0.0, battery.stored_max_mwh - sight.stored_mwh) / (into * hours),
+            "discharge_room_mw": max(0.0, sight.stored_mwh - battery.stored_min_mwh) * out / hours,
+        }
+    return Bus(
+        firm_mw=firm_mw,
+        use_width_mw=tuple(width_mw),
+        use_is_mining=tuple(use.kind is UseKind.MINING for use in model.uses),
+        source_min_mw=tuple(problem.source_min_mw[:, 0].tolist()),
+        source_max_mw=tuple(problem.source_max_mw[:, 0].tolist()),
+        source_cost_ccy_per_mwh=tuple(problem.source_cost_ccy_per_mwh[:, 0].tolist()),
+        round_trip_ratio=round_trip_ratio,
+        **room,
+    )
+
+
+def _load_mw(model: SiteModel, pue_ratio: list[float], flows: Flows, bus: Bus) -> dict[str, float]:
+    """IT power of each load; a block that may take all it can get is left at its full: demand comes as it comes."""
+    target_mw = dict(_idle_mw(model))
+    for use, mw, width_mw, ratio in zip(model.uses, flows.use_mw, bus.use_width_mw, pue_ratio, strict=True):
+        name = load_of(model.site, use.kind.value, use.load)
+        it_mw = use.it_max_mw if mw >= width_mw - SLACK_MW else mw / ratio
+        target_mw[name] = target_mw.get(name, 0.0) + it_mw
+    return target_mw
+
+
+def _idle_mw(model: SiteModel) -> Mapping[str, float]:
+    """IT power that each flexible load draws with nothing to do, MW."""
+    site = model.site
+    flexible = {load_of(site, use.kind.value, use.load) for use in model.uses}
+    idle = {each.name: each.idle_ratio * each.it_mw for each in site.leases if each.name in flexible}
+    return idle | {each.name: each.idle_ratio * each.it_max_mw for each in site.inference if each.name in flexible}
+
+
+def _pue(model: SiteModel, sight: Sight) -> list[float]:
+    """PUE of each block's cooling at the temperature expected now."""
+    starts_s = np.array([sight.now_s], np.int64)
+    outlook = expected(model, sight.inputs, sight.now_s, starts_s, np.array([model.site.control_step_s / 3600.0]))
+    by_use: list[float] = pue_of(model, outlook.temp_c)[model.cooling, 0].tolist()
+    return by_use
