@@ -7,7 +7,7 @@ only closes.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,8 @@ __all__ = [
 
 EARLY_TRIES_MAX = 16
 """Times an answer is tried before its end is certain: a hostile peer must not make every byte cost a parse."""
+BLANK: Final = b"\0\r\n\t "
+"""What may stand around an answer."""
 
 JsonReply: TypeAlias = Mapping[str, object]
 JsonRead: TypeAlias = Callable[[JsonReply], Move | Follow[JsonReply]]
@@ -58,23 +60,27 @@ class JsonFraming:
     def feed(self, data: bytes | Closed) -> JsonReply | NotReadable | None:
         """Take in the next piece; None while the object is not whole."""
         if isinstance(data, Closed):
-            if not self._gathered.strip(b"\0\r\n\t "):
-                return NotReadable(why="closed without an answer")
-            return self._decoded() or NotReadable(why=f"cut short or no JSON: {_glimpse(self._gathered)}")
-        self._gathered = self._gathered + data if self._gathered else data
+            return self._last() if self._gathered else NotReadable(why="closed without an answer")
+        piece = data if self._gathered else data.lstrip(BLANK)
+        self._gathered += piece
+        self._depth += piece.count(b"{") - piece.count(b"}")
         if len(self._gathered) > REPLY_MAX_BYTES:
             return NotReadable(why=f"longer than {REPLY_MAX_BYTES} bytes")
-        self._depth += data.count(b"{") - data.count(b"}")
-        if b"\0" in data and self._gathered.lstrip(b"\0"):
-            return self._decoded() or NotReadable(why=f"no JSON: {_glimpse(self._gathered)}")
-        if self._depth > 0 or self._tries >= EARLY_TRIES_MAX or not self._gathered.rstrip(b"\r\n\t ").endswith(b"}"):
+        if b"\0" in piece or not self._gathered.startswith(b"{"):
+            return self._last() if self._gathered else None
+        if self._depth > 0 or self._tries >= EARLY_TRIES_MAX or not self._gathered.rstrip(BLANK).endswith(b"}"):
             return None
         self._tries += 1
         return self._decoded()
 
+    def _last(self) -> JsonReply | NotReadable:
+        """What has been gathered is all there will be."""
+        decoded = self._decoded()
+        return NotReadable(why=f"no JSON object: {_glimpse(self._gathered)}") if decoded is None else decoded
+
     def _decoded(self) -> JsonReply | None:
         try:
-            return _DECODER.decode(self._gathered.strip(b"\0\r\n\t "))
+            return _DECODER.decode(self._gathered.strip(BLANK))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return None
 

@@ -18,6 +18,7 @@ __all__ = ["Challenge", "HttpFraming", "HttpReply", "authorization", "challenge_
 
 HEAD_MAX_BYTES: Final = 16_384
 """Longest status line with headers."""
+BEGINS: Final = b"HTTP/1."
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?")
 _CHUNK_LENGTH = re.compile(rb"[0-9A-Fa-f]{1,5}")
@@ -67,6 +68,8 @@ class HttpFraming:
         if not isinstance(data, Closed):
             self._gathered += data
         if self._head is None:
+            if not self._gathered.startswith(BEGINS[: len(self._gathered)]):
+                return NotReadable(why="not HTTP")
             end = self._gathered.find(b"\r\n\r\n")
             if end < 0:
                 if ended:

@@ -24,6 +24,7 @@ class BraiinsTwin:
     """One machine under Braiins OS."""
 
     __slots__ = ()
+    survives_restart = False
 
     def take(self, data: bytes, model: MinerModel, now_s: float) -> tuple[Request, int] | None:
         """Read one request."""
@@ -54,6 +55,9 @@ class BraiinsTwin:
             for command, section in zip(commands, found, strict=True)
         }
         return cgminer.joined(joined)
+
+    def expire(self) -> None:
+        """Nothing: this firmware has no sessions."""
 
 
 def _section(command: str, model: MinerModel, now_s: float) -> dict[str, object] | None:

@@ -21,6 +21,8 @@ __all__ = ["Device", "Fleet", "Receipts"]
 GARBAGE: Final = b"\x00\xff\xfe{]\x80 not a reply \x07" * 3
 BACKLOG: Final = 64
 """Connections that may wait at one machine's address."""
+RESTART_S: Final = 30.0
+"""How long a restart takes, seconds (assumed; real ones take one to several minutes)."""
 DELAYS_KEPT: Final = 8191
 """Delays drawn beforehand; machines take them in turn."""
 
@@ -70,13 +72,21 @@ class Device:
         How it behaves.
     """
 
-    __slots__ = ("index", "manner", "model", "twin")
+    __slots__ = ("down_until_s", "index", "manner", "model", "twin")
 
     def __init__(self, index: int, twin: Twin, model: MinerModel, manner: Manner) -> None:
         self.index = index
         self.twin = twin
         self.model = model
         self.manner = manner
+        self.down_until_s = 0.0
+        """Until when it drops every connection because it restarts, seconds."""
+
+    def restart(self, now_s: float) -> None:
+        """Restart: sessions are forgotten, connections dropped, sleep forgotten unless its firmware remembers."""
+        self.twin.expire()
+        self.model.restart(now_s, takes_s=RESTART_S, stays_asleep=self.twin.survives_restart)
+        self.down_until_s = now_s + RESTART_S
 
     def respond(self, request: Request, now_s: float) -> bytes | None:
         """Do what was asked, in its manner, and answer; None to drop the connection instead."""
@@ -164,12 +174,15 @@ class _Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         device, fleet = self._device, self._fleet
+        if fleet.now_s() < device.down_until_s:
+            self._abort()
+            return
         data = self._gathered + data if self._gathered else data
         taken = device.twin.take(data, device.model, fleet.now_s())
         if taken is None:
             self._gathered = data
-            if len(data) > REQUEST_MAX_BYTES and self._transport is not None:
-                self._transport.close()
+            if len(data) > REQUEST_MAX_BYTES:
+                self._abort()
             return
         request, length = taken
         self._gathered = data[length:]
@@ -188,3 +201,7 @@ class _Link(asyncio.Protocol):
         self._transport.write(reply)
         if request.closes:
             self._transport.close()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()

@@ -94,6 +94,13 @@ class MinerModel:
             self.limit_w = limit_w
             self._aim(at_s)
 
+    def restart(self, at_s: float, *, takes_s: float, stays_asleep: bool) -> None:
+        """Draw standby power for `takes_s`, seconds, then go on; asleep only if it was and its firmware remembers."""
+        self.is_asleep = self.is_asleep and stays_asleep
+        self._aim(at_s)
+        self._from_w = self.standby_w
+        self._since_s = at_s + takes_s
+
     def power_w(self, at_s: float) -> float:
         """Power at a time not before the last change, W."""
         way_w = self._to_w - self._from_w
@@ -101,7 +108,7 @@ class MinerModel:
             return self._to_w
         whole_s = self._ramp_up_s if way_w > 0.0 else self._ramp_down_s
         rate_w_per_s = (self.full_w - self.standby_w) / whole_s if whole_s > 0.0 else float("inf")
-        moved_w = (at_s - self._since_s) * rate_w_per_s
+        moved_w = max(0.0, at_s - self._since_s) * rate_w_per_s
         if moved_w >= abs(way_w):
             return self._to_w
         return self._from_w + moved_w * (1.0 if way_w > 0.0 else -1.0)

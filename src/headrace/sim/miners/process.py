@@ -55,6 +55,10 @@ class FleetProcess:
         """Forget receipts and wake everybody."""
         self._ask("reset", dict[str, str])
 
+    def expire(self) -> None:
+        """End every session."""
+        self._ask("expire", dict[str, str])
+
     def close(self) -> None:
         """End it."""
         self._answers.close()

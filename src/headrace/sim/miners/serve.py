@@ -1,23 +1,29 @@
 """Serve a simulated fleet from this process until told to stop, with a channel on which its records can be read.
 
-On standard output comes one line when everything listens: a `Ready` in JSON. The channel takes one
-word a line and answers with one JSON object: `records`, `power`, `reset` (forget receipts, wake everybody).
+On standard output comes one line when everything listens: a `Ready` in JSON. The channel takes one word a line and
+answers with one JSON object: `records`, `power`, `reset` (forget receipts, wake everybody), `expire`
+(end every session).
 """
 
 import asyncio
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from headrace.core import BadInput
+from headrace.sim.miners.antminer import AntminerTwin
 from headrace.sim.miners.braiins import BraiinsTwin
 from headrace.sim.miners.faults import FaultRates, Manner, delays_s, manners
 from headrace.sim.miners.fleet import DELAYS_KEPT, Device, Fleet
+from headrace.sim.miners.luxos import LuxOsTwin
 from headrace.sim.miners.model import MinerModel
 from headrace.sim.miners.twin import Twin
+from headrace.sim.miners.whatsminer_v2 import WhatsMinerV2Twin
+from headrace.sim.miners.whatsminer_v3 import WhatsMinerV3Twin
 
 __all__ = ["FleetSpec", "Ready", "Records", "addresses", "build", "records", "serve"]
 
@@ -73,8 +79,14 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     """How each behaves."""
 
 
-TWINS: dict[str, tuple[type[BraiinsTwin], int]] = {"braiins": (BraiinsTwin, 4028)}
-"""Firmware and port by dialect."""
+TWINS: Final[dict[str, tuple[Callable[[], Twin], int]]] = {
+    "braiins": (BraiinsTwin, 4028),
+    "whatsminer-v2": (WhatsMinerV2Twin, 4028),
+    "whatsminer-v3": (WhatsMinerV3Twin, 4433),
+    "luxos": (LuxOsTwin, 4028),
+    "antminer": (AntminerTwin, 8080),
+}
+"""Firmware and port by dialect; a real Antminer listens on 80, which needs privileges here."""
 
 
 def addresses(spec: FleetSpec) -> tuple[tuple[str, int], ...]:
@@ -133,6 +145,10 @@ async def _channel(fleet: Fleet, reader: asyncio.StreamReader, writer: asyncio.S
                 for device in fleet.devices:
                     device.model.run(fleet.now_s())
                 answer = {"done": "reset"}
+            case b"expire":
+                for device in fleet.devices:
+                    device.twin.expire()
+                answer = {"done": "expire"}
             case b"power":
                 answer = {"power_w": fleet.power_w()}
             case _:
@@ -152,7 +168,7 @@ def _device(index: int, spec: FleetSpec, twin: Twin, manner: Manner) -> Device:
     return Device(index, twin, model, manner)
 
 
-def _twin(dialect: str) -> tuple[type[BraiinsTwin], int]:
+def _twin(dialect: str) -> tuple[Callable[[], Twin], int]:
     if dialect not in TWINS:
         raise BadInput("simulated miners", f"no dialect {dialect!r}", f"Use one of: {', '.join(TWINS)}.")
     return TWINS[dialect]

@@ -42,12 +42,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Twin(Protocol):
     """One machine's firmware."""
 
+    @property
+    def survives_restart(self) -> bool:
+        """Is it still asleep after a restart, if it was before?"""
+        ...
+
     def take(self, data: bytes, model: MinerModel, now_s: float) -> tuple[Request, int] | None:
         """Read one request off the front of `data` and how many bytes it took; None if it is not whole."""
         ...
 
     def answer(self, request: Request, model: MinerModel, now_s: float) -> bytes:
         """Answer to a request whose answer depends on the machine as it is now."""
+        ...
+
+    def expire(self) -> None:
+        """Forget every session."""
         ...
 
 
