@@ -92,6 +92,8 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Shape (N,)."""
     is_locked: NDArray[np.bool_]
     """Shape (N,)."""
+    is_confirmed: NDArray[np.bool_]
+    """Does more than an acknowledgement say that it runs or stands: a reading, a meter? Shape (N,)."""
     doubt: NDArray[np.int8]
     """`Doubt` of each, shape (N,)."""
     told: tuple[Command | None, ...]
@@ -143,6 +145,7 @@ def first_belief(layout: Layout) -> FleetState:
         changed_us=np.zeros(count, np.int64),
         is_lost=np.zeros(count, np.bool_),
         is_locked=np.zeros(count, np.bool_),
+        is_confirmed=np.zeros(count, np.bool_),
         doubt=np.zeros(count, np.int8),
         told=(None,) * count,
         starts_us=((),) * count,
@@ -218,6 +221,7 @@ class _Draft:
         self.heard_us: list[int] = fleet.heard_us.tolist()
         self.changed_us: list[int] = fleet.changed_us.tolist()
         self.is_lost: list[bool] = fleet.is_lost.tolist()
+        self.is_confirmed: list[bool] = fleet.is_confirmed.tolist()
         self.doubt: list[int] = fleet.doubt.tolist()
         self.told = list(fleet.told)
         self.starts_us = list(fleet.starts_us)
@@ -234,7 +238,7 @@ class _Draft:
         if self.doubt[i] == Doubt.LIES:
             return
         if reading.is_running is not None:
-            self._runs(i, is_running=reading.is_running, at_us=reading.at_us)
+            self._runs(i, is_running=reading.is_running, at_us=reading.at_us, is_confirmed=True)
         if reading.power_w is not None:
             self.drawn_mw[i] = reading.power_w * MW_PER_W
         elif reading.is_running is not None:
@@ -263,7 +267,8 @@ class _Draft:
         at_us = outcome.commanded_us if at_us is None else at_us
         self.doubt[i] = Doubt.NONE
         self._is_heard(i, max(at_us, self.heard_us[i]))
-        self._runs(i, is_running=told.action not in (Action.STOP, Action.OPEN), at_us=at_us)
+        is_running = told.action not in (Action.STOP, Action.OPEN)
+        self._runs(i, is_running=is_running, at_us=at_us, is_confirmed=outcome.result is Result.METERED)
         self.drawn_mw[i] = _asked_mw(self._layout, i, told)
 
     def meter(self, reading: MeterReading) -> None:
@@ -286,6 +291,7 @@ class _Draft:
             heard_us=np.array(self.heard_us, np.int64),
             changed_us=np.array(self.changed_us, np.int64),
             is_lost=np.array(self.is_lost, np.bool_),
+            is_confirmed=np.array(self.is_confirmed, np.bool_),
             doubt=np.array(self.doubt, np.int8),
             told=tuple(self.told),
             starts_us=tuple(self.starts_us),
@@ -300,9 +306,10 @@ class _Draft:
         if self.doubt[i] == Doubt.MUTE:
             self.doubt[i] = Doubt.NONE
 
-    def _runs(self, i: int, *, is_running: bool, at_us: int) -> None:
+    def _runs(self, i: int, *, is_running: bool, at_us: int, is_confirmed: bool) -> None:
         before = self.runs[i]
         self.runs[i] = int(is_running)
+        self.is_confirmed[i] = is_confirmed or (self.is_confirmed[i] and before == self.runs[i])
         if before == UNKNOWN or before == self.runs[i]:
             return
         self.changed_us[i] = at_us
