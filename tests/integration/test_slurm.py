@@ -1,9 +1,11 @@
 """A real Slurm pauses, resumes, requeues and hands over what it may, and says why where it may not."""
 
+import re
+
 import pytest
 
 import slurm_cluster
-from headrace.adapters.schedulers.slurm import SlurmScheduler
+from headrace.adapters.schedulers.slurm import SlurmLimits, SlurmScheduler
 from headrace.control.commands import Result
 from headrace.control.workloads import WorkState, power_by_tier
 from slurm_cluster import LOOP, scheduler_of, states, submit
@@ -106,9 +108,10 @@ async def test_nodes_are_powered_down_and_up_and_forcing_requeues_what_runs(clus
 
 
 async def test_without_a_controller_every_outcome_says_why(tmp_path, cluster):
-    lost = SlurmScheduler(
-        name="lost", tier_of_partition={}, env={"PATH": cluster.env["PATH"], "SLURM_CONF": str(tmp_path / "none")}
-    )
+    conf = (cluster.folder / "slurm.conf").read_text()
+    (tmp_path / "slurm.conf").write_text(re.sub("SlurmctldPort=.*", "SlurmctldPort=9", conf))
+    env = cluster.env | {"SLURM_CONF": str(tmp_path / "slurm.conf")}
+    lost = SlurmScheduler(name="lost", tier_of_partition={}, env=env, limits=SlurmLimits(call_s=0.5))
     assert (await lost.workloads()).workloads is None
     (outcome,) = await lost.pause(["1"])
     assert outcome.result is Result.UNREACHABLE

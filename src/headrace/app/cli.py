@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -165,6 +165,27 @@ def data_get(
 
 
 @app.command
+def agent(
+    *,
+    node: Annotated[str, Parameter(help="Name of this node, as its scheduler has it.")],
+    key: Annotated[Path, Parameter(help="File with the key shared with the site, 32 bytes or more, mode 600.")],
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on.")] = 7717,
+    partition: Annotated[tuple[str, ...], Parameter(help="Flexible Slurm partition, PARTITION=TIER.")] = (),
+    cgroup: Annotated[tuple[str, ...], Parameter(help="Control group to freeze, TIER=FOLDER.")] = (),
+    lease_s: Annotated[float, Parameter(help="Silence after which the site counts as lost, seconds.")] = 60.0,
+    when_lost: Annotated[Literal["keeps", "stops"], Parameter(help="What to do then.")] = "keeps",
+) -> None:
+    """Serve a compute node: stop and continue its flexible processes when the site says so."""
+    from headrace.adapters.nodes.agent import AgentSettings
+    from headrace.app.node_agents import run_agent
+    from headrace.control.assets import WhenLost
+
+    settings = AgentSettings(node=node, lease_s=lease_s, when_lost=WhenLost(when_lost))
+    run_agent(settings, key=key, host=host, port=port, partitions=partition, control_groups=cgroup)
+
+
+@app.command
 def doctor(*, data: Data = None, json: Json = False) -> None:
     """Say what is installed, what is simulated, and what is missing."""
     from headrace.app.data_verbs import run_doctor
@@ -301,6 +322,15 @@ def bench_jobs(*, data: Data = None, json: Json = False) -> None:
     from headrace.app.printing import show
 
     show(bench_jobs(need_data(data)), print_jobs, as_json=json)
+
+
+@bench.command(name="stop")
+def bench_stop(*, json: Json = False) -> None:
+    """Time how fast 100 jobs of a real Slurm stop, through agents on the nodes and through Slurm alone."""
+    from headrace.app.bench.jobs_stop import bench_stop, print_stop
+    from headrace.app.printing import show
+
+    show(bench_stop(), print_stop, as_json=json)
 
 
 @bench.command(name="replay")

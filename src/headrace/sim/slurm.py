@@ -6,7 +6,8 @@ null device; jobs are real processes. What it takes to let 64 daemons share a ho
 - `slurmd -N` gives each its name; `config_overrides` lets two cores pass for eight a node;
 - ports below 32768, or the kernel's own ephemeral ones collide, and `NoInAddrAny` with it, or all interfaces listen;
 - a generic resource needs device files: a bare count makes the nodes invalid;
-- `auth/none` needs no munge; requeued jobs wait for `cred_expire`, which is lowered from two minutes;
+- `auth/none` needs no munge; requeued jobs wait for `cred_expire`, which is lowered from two minutes (5 s is the least
+  that Slurm takes), and then for the scheduler's turn, `sched_interval`, a minute unless it is set;
 - Slurm reads from its program's name what it is, so it is started through a link with the plain name.
 
 It needs root (device files, other users' processes) and Debian's packages slurmctld, slurmd and slurm-client.
@@ -216,7 +217,7 @@ class SlurmCluster:
             "SwitchType=switch/none",
             "ReturnToService=2",
             "SchedulerType=sched/backfill",
-            "SchedulerParameters=bf_interval=1,sched_min_interval=100000",
+            "SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=100000",
             "SelectType=select/cons_tres",
             "SelectTypeParameters=CR_Core",
             "GresTypes=gpu",

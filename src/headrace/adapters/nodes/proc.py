@@ -19,6 +19,8 @@ GONE: Final = frozenset("ZXx")
 """States of what is no process any more but a line in the table: a zombie, the dead."""
 ENVIRONMENT_MAX_BYTES: Final = 1_000_000
 JOB, PARTITION, NODE = b"SLURM_JOB_ID=", b"SLURM_JOB_PARTITION=", b"SLURMD_NODENAME="
+LINGER_S: Final = 0.003
+"""Wait for others who ask too: reading the table takes longer than stopping what is in it."""
 OWN_DAEMON: Final = "slurmstepd"
 
 
@@ -51,6 +53,11 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     def is_stopped(self) -> bool:
         """It stands where it was."""
         return self.state in STOPPED
+
+    @property
+    def is_gone(self) -> bool:
+        """It has ended, and only its parent does not know yet."""
+        return self.state in GONE
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +101,7 @@ class ProcessTable:
         processes: dict[int, Process] = {}
         children: dict[int, list[int]] = {}
         for name in os.listdir(self._root):
-            if name.isdecimal() and (process := self.look(int(name))) is not None and process.state not in GONE:
+            if name.isdecimal() and (process := self.look(int(name))) is not None and not process.is_gone:
                 processes[process.pid] = process
                 children.setdefault(process.parent, []).append(process.pid)
         return Snapshot(processes=processes, marks=self._marked(processes), children=children)
@@ -170,7 +177,7 @@ class Sweep:
         if self._next is None:
             loop = asyncio.get_running_loop()
             self._next = loop.create_future()
-            loop.call_soon(self._read)
+            loop.call_later(LINGER_S, self._read)
         return await asyncio.shield(self._next)
 
     def _read(self) -> None:

@@ -1,0 +1,107 @@
+"""`headrace agent`: the daemon that stops and continues flexible work on its own node."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from headrace.adapters.nodes.agent import AgentSettings, NodeAgent
+from headrace.adapters.nodes.groups import FrozenGroups, JobGroups
+from headrace.adapters.nodes.proc import ProcessTable, Sweep
+from headrace.adapters.nodes.wire import read_key
+from headrace.core import BadInput
+
+__all__ = ["agent_of", "pairs", "run_agent", "wall_us"]
+
+
+def wall_us() -> int:
+    """The machine's clock, epoch microseconds."""
+    return time.time_ns() // 1000
+
+
+def agent_of(
+    settings: AgentSettings,
+    *,
+    key: bytes,
+    tier_of_partition: Mapping[str, str],
+    control_groups: Mapping[str, tuple[Path, str]] | None = None,
+    sweep: Sweep | None = None,
+) -> NodeAgent:
+    """Put an agent together for this machine."""
+    return NodeAgent(
+        settings,
+        key=key,
+        groups=(
+            JobGroups(node=settings.node, tier_of_partition=tier_of_partition),
+            FrozenGroups(control_groups or {}),
+        ),
+        sweep=sweep or Sweep(ProcessTable()),
+        now_us=wall_us,
+        passed_s=time.perf_counter,
+    )
+
+
+def run_agent(
+    settings: AgentSettings,
+    *,
+    key: Path,
+    host: str,
+    port: int,
+    partitions: Sequence[str],
+    control_groups: Sequence[str],
+) -> None:
+    """Serve until stopped.
+
+    Parameters
+    ----------
+    settings
+        How the agent behaves.
+    key
+        File with the key that it shares with the site.
+    host, port
+        Where it listens.
+    partitions
+        "partition=tier", each.
+    control_groups
+        "tier=folder", each; the folder names the group.
+    """
+    folders = [(Path(folder), tier) for tier, folder in pairs("--cgroup", control_groups)]
+    missing = [folder for folder, _ in folders if not folder.is_dir()]
+    if missing:
+        raise BadInput(f"--cgroup {missing[0]}", "no such control group", "Make it first, or correct the path")
+    agent = agent_of(
+        settings,
+        key=read_key(key),
+        tier_of_partition=dict(pairs("--partition", partitions)),
+        control_groups={str(folder): (folder, tier) for folder, tier in folders},
+    )
+    asyncio.run(_serve(agent, host, port))
+
+
+def pairs(option: str, values: Sequence[str]) -> list[tuple[str, str]]:
+    """Split each "name=value".
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If one is not that.
+    """
+    found = []
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not (name and equals and rest):
+            raise BadInput(f"{option} {value}", "not NAME=VALUE", f"Write it like {option} flex1=tier1")
+        found.append((name, rest))
+    return found
+
+
+async def _serve(agent: NodeAgent, host: str, port: int) -> None:
+    try:
+        await agent.start(host, port)
+    except OSError as error:
+        where = f"{host}:{port}"
+        raise BadInput(where, f"can't listen: {error.strerror}", "Choose another --host or --port") from error
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await agent.close()
