@@ -31,7 +31,7 @@ from headrace.dispatch.terms_in_force import terms_in_force
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.reserves import ReserveProduct, product_at
 
-__all__ = ["battery_most_mw", "block_most_mw", "desk_offers", "next_day", "offers_at_cost"]
+__all__ = ["battery_most_mw", "block_most_mw", "desk_offers", "expected_day", "next_day", "offers_at_cost"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,7 +48,7 @@ HOURS_MOST: Final = 25
 def offers_at_cost(model: SiteModel, sight: Sight) -> tuple[Offer, ...]:
     """Offer every carrier of every reserve at what holding it is expected to cost."""
     starts_s = next_day(sight)
-    problem, price = _expected_day(model, sight, starts_s)
+    problem, price = expected_day(model, sight, starts_s)
     price_cases = price[:, None] + _deviations(sight.inputs, sight.now_s, starts_s)
     adder = (problem.import_cost_ccy_per_mwh - price)[:, None]
     offers: list[Offer] = []
@@ -74,7 +74,7 @@ def desk_offers(model: SiteModel, sight: Sight) -> tuple[Offer, ...]:
     The day's hours are counted from local midnight: after a change of the clocks they are an hour off for that day.
     """
     starts_s = next_day(sight)
-    problem, _ = _expected_day(model, sight, starts_s)
+    problem, _ = expected_day(model, sight, starts_s)
     offers: list[Offer] = []
     taken_mw = np.zeros(len(model.uses))
     for r, reserve in enumerate(model.site.reserves):
@@ -130,7 +130,7 @@ def battery_most_mw(model: SiteModel, product: ReserveProduct) -> float:
     )
 
 
-def _expected_day(model: SiteModel, sight: Sight, starts_s: Ints) -> tuple[Problem, Floats]:
+def expected_day(model: SiteModel, sight: Sight, starts_s: Ints) -> tuple[Problem, Floats]:
     """The next day as now expected, and its price without adders."""
     outlook = expected(model, sight.inputs, sight.now_s, starts_s, np.ones(len(starts_s)))
     problem = problem_of(
