@@ -44,7 +44,7 @@ class NoteDesk:
         if order.feeder == "gone":
             return Receipt(order=order.id, refused="order.unknown_feeder")
         self.orders.append(order)
-        return Receipt(order=order.id, commands=3, acknowledged=3, expected_mw=order.mw)
+        return Receipt(order=order.id, asked_mw=order.mw, metered_mw=order.mw, is_met=True)
 
     async def lock(self, lock):
         self.locks[lock.asset] = lock.holder
@@ -216,7 +216,7 @@ def test_the_audit_names_who_did_what_and_holds_no_token(site):
     lines = site.audited()
     assert [(line["who"], line["outcome"]) for line in lines] == [
         ("op", "accepted"),
-        ("op", "followed, 3 acknowledged"),
+        ("op", "followed: 2.000 of 2.000 MW by the meter"),
         ("", "401"),
     ]
     text = site.audit.read_text()
@@ -231,7 +231,7 @@ def test_the_verbs_talk_to_it(site, tmp_path, capsys, monkeypatch):
     assert (said.code, len(site.desk.orders)) == (5, 0)  # nobody is there to confirm
     said = run(capsys, monkeypatch, *asked, "--yes")
     assert said.code == 0
-    assert said.json["acknowledged"] == 3
+    assert said.json["is_met"]
     order = site.desk.orders[0]
     assert run(capsys, monkeypatch, "restore", order.id, "--reason", "over", "--yes", "--json").code == 0
     assert run(capsys, monkeypatch, "hold", "--reason", "test", "--for", "15min", "--yes", "--json").code == 0

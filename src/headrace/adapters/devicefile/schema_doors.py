@@ -17,7 +17,6 @@ __all__ = [
     "OpenAdr2Section",
     "OpenAdr3Section",
     "TelemetrySection",
-    "TokensSection",
 ]
 
 AskedBy = Literal["grid", "reserve", "voluntary"]
@@ -119,17 +118,6 @@ class DsxFlexSection(Section):
     """Where the factory's public key is kept (PEM)."""
 
 
-class TokensSection(Section):
-    """Where the API's tokens are kept, by role."""
-
-    viewer: Reference | None = None
-    """May look."""
-    operator: Reference | None = None
-    """May move power."""
-    admin: Reference | None = None
-    """May also change what others may."""
-
-
 class ApiSection(Section):
     """The operator's API."""
 
@@ -139,19 +127,17 @@ class ApiSection(Section):
     """TCP port."""
     allow_remote: Flag = False
     """May `bind` be another address than loopback?"""
-    tokens: TokensSection = TokensSection()
-    """Tokens; a role without one is closed."""
+    access: Reference | None = None
+    """Where the access file is kept that `headrace access add` writes: names, roles, hashes of tokens."""
 
 
 class TelemetrySection(Section):
     """Signed telemetry."""
 
-    identities: Reference
-    """Folder of the devices' Ed25519 keys, as "file:FOLDER"."""
-    gateway_key: Reference
-    """Where the gateway's P-256 key is kept (PEM)."""
-    interval_s: Count = 300
-    """Length of an interval whose readings share one Merkle root, seconds."""
+    keys: str
+    """Folder of the site's keys, as `headrace keys` makes it, relative to this file."""
+    gateway: DeviceName
+    """Name that this machine is enrolled under as a gateway."""
 
 
 class JournalSection(Section):

@@ -11,13 +11,15 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from headrace.control.authority import is_emergency, may_take
 from headrace.control.command_book import CommandBook
 from headrace.control.commands import Action
 from headrace.control.layout import US_PER_S
 from headrace.control.orders import Order, OrderKind
 from headrace.control.orders_in_force import refuse_restore
-from headrace.control.shed import shed
+from headrace.control.shed import Shedding, shed
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.records import Delivered, Ordered, OrdersEnded, Waking
 
@@ -57,6 +59,16 @@ class OrderDesk:
             running.add_done_callback(lambda _: self._running.pop(order.id, None))
         return await asyncio.shield(running)
 
+    def preview(self, order: Order) -> Shedding:
+        """What an order would take off now; nothing is written and nothing sent."""
+        load_mw = self._load_mw(order.feeder)
+        mw = 0.0
+        if order.kind is OrderKind.SHED:
+            mw = order.mw
+        elif order.kind is OrderKind.LIMIT and load_mw is not None:
+            mw = max(0.0, load_mw - order.mw)
+        return self._choose(order, "preview", mw)
+
     async def drain(self) -> None:
         """Wait for the orders under way."""
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -69,7 +81,7 @@ class OrderDesk:
         engine.settle_disk()
         record = f"o{seq}"
         if refused:
-            result = self._result(order, 0.0, 0.0, (refused,))
+            result = msgspec.structs.replace(self._result(order, order.mw, 0.0, (refused,)), refused=refused)
         elif order.kind is OrderKind.RESTORE:
             engine.note(OrdersEnded(at_us=engine.clock.now_us(), orders=(order.ends,), reason="restore"))
             engine.note(Waking(at_us=engine.clock.now_us(), record=record))
@@ -95,16 +107,7 @@ class OrderDesk:
         state = engine.state
         if mw <= SMALL_MW:
             return self._result(order, mw, 0.0, ())
-        shedding = shed(
-            state.layout,
-            state.fleet,
-            state.worth_ccy_per_mwh(),
-            mw,
-            order=order,
-            record=record,
-            now_us=engine.clock.now_us(),
-            rules=state.rules.ladder,
-        )
+        shedding = self._choose(order, record, mw)
         await engine.carry_out(
             shedding.commands,
             expected_mw=shedding.expected_mw,
@@ -118,6 +121,20 @@ class OrderDesk:
             reasons = (*reasons, *await self._escalate(order, record, mw - met_mw))
             met_mw = await self._metered(order.feeder, load_mw, mw, engine.clock.now_s() + state.rules.settle_grace_s)
         return self._result(order, mw, met_mw, reasons)
+
+    def _choose(self, order: Order, record: str, mw: float) -> Shedding:
+        """Who gives that much up, by worth."""
+        state = self._engine.state
+        return shed(
+            state.layout,
+            state.fleet,
+            state.worth_ccy_per_mwh(),
+            mw,
+            order=order,
+            record=record,
+            now_us=self._engine.clock.now_us(),
+            rules=state.rules.ladder,
+        )
 
     async def _metered(self, feeder: str, load_mw: float | None, mw: float, until_s: float) -> float:
         """Read meters until they show the fall, or its time is over; the fall they show, MW."""
@@ -200,6 +217,6 @@ class OrderDesk:
             order=order.id,
             asked_mw=asked_mw,
             met_mw=met_mw,
-            is_met=met_mw >= asked_mw * MET_RATIO - SMALL_MW,
+            is_met=met_mw >= asked_mw * MET_RATIO - SMALL_MW and not self._engine.state.seen.get(order.id),
             reasons=reasons,
         )

@@ -27,6 +27,7 @@ __all__ = [
     "Decided",
     "Delivered",
     "LiveRecord",
+    "Observed",
     "Locked",
     "Ordered",
     "OrdersEnded",
@@ -128,6 +129,17 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="clo
     """Which counters were estimated, and why."""
 
 
+class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="observed", omit_defaults=True, gc=False):
+    """In shadow: what the real site drew and had counted when an interval ended."""
+
+    at_us: int
+    """See `Started.at_us`."""
+    power_w: dict[str, int]
+    """Power of every meter that answered, load-positive, W."""
+    counters: dict[str, int]
+    """Running totals."""
+
+
 class Ordered(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="ordered", omit_defaults=True, gc=False):
     """Somebody asked for something; on disk before the first byte leaves."""
 
@@ -222,6 +234,8 @@ class Delivered(
     """Within its time and to within a hundredth."""
     reasons: tuple[str, ...] = ()
     """What stood in the way."""
+    refused: str = ""
+    """Why it is not followed at all; empty if it is."""
 
 
 class Waking(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="waking", omit_defaults=True, gc=False):
@@ -253,6 +267,7 @@ LiveRecord = (
     | Based
     | Decided
     | Closed
+    | Observed
     | Ordered
     | OrdersEnded
     | Locked

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from headrace.control.layout import US_PER_S
 from headrace.control.orders import LockOut, Order
 from headrace.control.ports import Signals
+from headrace.control.shed import Shedding
 from headrace.engine.live.desk import OrderDesk
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.feeds import FeedDoor
@@ -97,10 +98,29 @@ class LiveSite:
         """Give an order and wait for the meter's word. The same id twice is the same order."""
         return await self._desk.submit(order)
 
-    def lock(self, lock: LockOut) -> None:
-        """Lock an asset or a feeder out: no command reaches it until its holder releases it."""
+    def preview(self, order: Order) -> Shedding:
+        """What an order would take off now; nothing is written and nothing sent."""
+        return self._desk.preview(order)
+
+    def mw_of_load(self, shedding: Shedding) -> dict[str, float]:
+        """What each load would give of it, MW."""
+        layout, drawn_mw = self._engine.state.layout, self._engine.state.fleet.drawn_mw
+        found: dict[str, float] = {}
+        for command in shedding.commands:
+            asset = layout.asset(layout.position[command.asset])
+            left_mw = asset.standby_mw if command.power_mw is None else command.power_mw
+            given_mw = max(0.0, float(drawn_mw[layout.position[command.asset]]) - left_mw)
+            found[asset.load] = found.get(asset.load, 0.0) + given_mw
+        return found
+
+    def lock(self, lock: LockOut) -> str:
+        """Lock an asset or a feeder out: no command reaches it until its holder releases it; why not, else empty."""
+        layout = self._engine.state.layout
+        if lock.asset not in layout.position and lock.asset not in layout.feeder_position:
+            return "lock.unknown_asset"
         self._engine.note(Locked(at_us=self._engine.clock.now_us(), lock=lock))
         self._engine.settle_disk()
+        return ""
 
     def release(self, asset: str, *, holder: str) -> str:
         """Release a lock-out; why not, if `holder` does not hold it, else empty."""

@@ -175,7 +175,12 @@ class _Door:
         """Write down, do, write down what came of it."""
         self._write(request, person.name, detail, "accepted")
         receipt = await act()
-        self._write(request, person.name, detail, receipt.refused or f"followed, {receipt.acknowledged} acknowledged")
+        self._write(
+            request,
+            person.name,
+            detail,
+            receipt.refused or f"followed: {receipt.metered_mw:.3f} of {receipt.asked_mw:.3f} MW by the meter",
+        )
         return _json(receipt, status_code=409 if receipt.refused else 200)
 
     def _let_in(self, request: Request, authorization: str, needed: Rank) -> Person:

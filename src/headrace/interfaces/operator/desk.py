@@ -31,14 +31,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the order, or of the lock's asset."""
     refused: str = ""
     """Why it is not followed; empty if it is."""
-    commands: int = 0
-    """Commands sent."""
-    acknowledged: int = 0
-    """Of them, acknowledged by their devices."""
-    expected_mw: float = 0.0
-    """Fall that the acknowledged ones should bring, MW."""
-    metered_mw: float | None = None
-    """Fall that the meter shows; None until it says."""
+    asked_mw: float = 0.0
+    """Fall of the load that was asked, MW."""
+    metered_mw: float = 0.0
+    """Fall that the meter shows, MW."""
+    is_met: bool = False
+    """Within its time and to within a hundredth."""
+    reasons: tuple[str, ...] = ()
+    """What stood in the way."""
     seconds: float = 0.0
     """From the request to the answer, seconds of the site's clock."""
 
