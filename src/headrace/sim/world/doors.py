@@ -69,6 +69,7 @@ class SimDriver:
         """Carry out commands as the devices would, faults included."""
         now_us = self._clock.now_us()
         self._world.advance(now_us)
+        self._world.hear(each.asset for each in commands)
         drawn_s = DELAY_LEAST_S + self._world.rng.exponential(DELAY_MEAN_EXTRA_S, len(commands))
         outcomes = [self._one(each, now_us, extra) for each, extra in zip(commands, drawn_s.tolist(), strict=True)]
         waited_us = [self._until_us(each, now_us) for each in outcomes]
@@ -79,6 +80,7 @@ class SimDriver:
     async def read(self) -> tuple[AssetReading, ...]:
         """What the assets say of themselves now."""
         self._world.advance(self._clock.now_us())
+        self._world.hear(self._assets)
         return asset_readings(self._world, self._assets.values())
 
     async def close(self) -> None:

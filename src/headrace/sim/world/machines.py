@@ -62,6 +62,11 @@ class Machines:
         self.power_w = np.where(self.is_supplied, self.power_w, 0.0)
         self.is_moving = bool((np.abs(self._aim_w - self.power_w) > ARRIVED_W).any())
 
+    def arrive(self) -> None:
+        """Be at once where it aims: how a world begins."""
+        self.power_w = self._aim_w.copy()
+        self.is_moving = False
+
     def run(self, step_s: float) -> Floats:
         """Pass a step; returns each machine's energy over it, W s."""
         if not self.is_moving:

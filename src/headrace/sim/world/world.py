@@ -10,7 +10,7 @@ stands. Orders take effect on a grid of 10 ms. Power meters are exact; what goes
 
 import heapq
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.control.assets import AssetKind, Inventory
+from headrace.control.assets import AssetKind, Inventory, WhenLost
 from headrace.control.commands import Action
 from headrace.control.readings import MeterReading
 from headrace.dispatch.site import Site
@@ -138,7 +138,10 @@ class World:
         self._base_w = np.array([0.0 if each is None else each.base_mw * 1e6 for each in self.layout.feeders])
         self._demand = np.zeros(len(self.layout.loads))
         self._next_look_us = start_us
+        self._watched = {each.name: each for each in inventory.assets if each.when_lost is WhenLost.STOPS}
+        self._heard_us: dict[str, int] = {}
         self._look()
+        self.machines.arrive()
 
     def advance(self, now_us: int) -> None:
         """Let time pass until `now_us`; a time that has passed changes nothing."""
@@ -154,6 +157,7 @@ class World:
                 until_us = max(int(self.faults.next_us), self.now_us + 1)
             self._run(until_us)
             self._strike()
+            self._watch()
             self._obey()
 
     def tell(self, asset: str, action: Action, power_w: float | None = None, *, at_us: int, command: str = "") -> None:
@@ -173,6 +177,11 @@ class World:
         self._number += 1
         at_us = -(-max(at_us, self.now_us) // TICK_US) * TICK_US
         heapq.heappush(self._orders, _Order(at_us, self._number, asset, action, power_w, command))
+
+    def hear(self, assets: Iterable[str]) -> None:
+        """Note that somebody spoke to some devices: each watchdog begins anew."""
+        for name in self._watched.keys() & set(assets):
+            self._heard_us[name] = self.now_us
 
     def add_fault(self, fault: Fault) -> None:
         """Let something go wrong; its times count from the world's start."""
@@ -343,6 +352,17 @@ class World:
         hot = self.circuits.too_hot(self.layout.feeder_of)
         self.machines.told_w = np.where(hot, self.machines.standby_w, self.machines.told_w)
         self._serve()
+
+    def _watch(self) -> None:
+        """Let devices stop that have heard nothing for too long, if that is what they do."""
+        lost = [
+            name
+            for name, heard_us in self._heard_us.items()
+            if self.now_us - heard_us > self._watched[name].watchdog_s * US_PER_S
+        ]
+        for name in lost:
+            del self._heard_us[name]
+            self.tell(name, Action.STOP, at_us=self.now_us)
 
     def _obey(self) -> None:
         """Carry out the orders that are due."""
