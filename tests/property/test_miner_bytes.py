@@ -98,10 +98,20 @@ def test_any_bytes_end_in_a_reason(dialect, pieces):
         _feed(make(), pieces)
 
 
-KEYS = (
-    "STATUS Msg SUMMARY summary enc msg code SESSION SessionID time salt newsalt temps TEMPS Chip POWER Watts "
-    "bitmain-work-mode STATS INFO chain temp_chip rate_5s rate_unit MHS power-realtime hash-realtime"
-).split()
+KEYS = ["STATUS", "Msg", "SUMMARY", "summary", "MHS 5s", "enc", "msg", "code", "SESSION", "SessionID", "time", "salt"]
+KEYS += [
+    "newsalt",
+    "temps",
+    "TEMPS",
+    "Chip",
+    "POWER",
+    "Watts",
+    "bitmain-work-mode",
+    "STATS",
+    "INFO",
+    "chain",
+    "temp_chip",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (

@@ -24,12 +24,14 @@ class FleetProcess:
     ----------
     spec
         The fleet.
+    python
+        Interpreter that serves it.
     """
 
-    def __init__(self, spec: FleetSpec) -> None:
+    def __init__(self, spec: FleetSpec, *, python: str = sys.executable) -> None:
         self.spec = spec
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "headrace.sim.miners", msgspec.json.encode(spec).decode()],
+            [python, "-m", "headrace.sim.miners", msgspec.json.encode(spec).decode()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
