@@ -1,6 +1,6 @@
 """The page that Prometheus scrapes, made from a live site's status each time it is asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -78,7 +78,7 @@ def _one(name: str, told: str, value: float | None) -> GaugeMetricFamily:
     return family
 
 
-def _by(name: str, told: str, label: str, values: dict[str, float | None]) -> GaugeMetricFamily:
+def _by(name: str, told: str, label: str, values: Mapping[str, float | None]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, told, labels=[label])
     for key, value in sorted(values.items()):
         if value is not None:
