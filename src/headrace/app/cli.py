@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from headrace import __version__
 from headrace.app.compiled import keep_compiled_code
 from headrace.app.folders import DEMO_OUT, REPLAY_OUT
+from headrace.app.live.cli import add_live_verbs
 from headrace.app.operator_cli import add_operator_verbs
 from headrace.app.telemetry_cli import add_verify, keys
 from headrace.core import ExitCode, HeadraceError
@@ -30,6 +31,7 @@ app.command(recorded)
 app.command(keys)
 add_verify(app)
 add_operator_verbs(app)
+add_live_verbs(app)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 Data = Annotated[

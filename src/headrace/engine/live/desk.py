@@ -61,6 +61,9 @@ class OrderDesk:
 
     def preview(self, order: Order) -> Shedding:
         """What an order would take off now; nothing is written and nothing sent."""
+        refused = self._why_not(order)
+        if refused:
+            return Shedding(commands=(), expected_mw=0.0, short_mw=order.mw, reasons=(refused,))
         load_mw = self._load_mw(order.feeder)
         mw = 0.0
         if order.kind is OrderKind.SHED:
@@ -75,8 +78,8 @@ class OrderDesk:
 
     async def _take(self, order: Order) -> Delivered:
         engine = self._engine
-        load_mw = self._load_mw(order.feeder)
         refused = self._why_not(order)
+        load_mw = None if refused else self._load_mw(order.feeder)
         seq = engine.note(Ordered(at_us=engine.clock.now_us(), order=order, load_mw=load_mw or 0.0, refused=refused))
         engine.settle_disk()
         record = f"o{seq}"

@@ -14,7 +14,7 @@ from headrace.control.ports import Driver, Meters
 from headrace.control.readings import CounterReading, MeterReading
 from headrace.engine.clock import Clock
 from headrace.engine.live.journal import LiveJournal
-from headrace.engine.live.records import Alarmed, Closed, Commanded, LiveRecord, Outcomes
+from headrace.engine.live.records import Alarmed, Closed, Commanded, LiveRecord, Observed, Outcomes
 from headrace.engine.live.state import LiveState
 
 __all__ = ["Engine"]
@@ -38,6 +38,8 @@ class Engine:
         Door to meters and counters.
     on_closed
         Called when an interval is closed; None for nobody.
+    observed
+        In shadow: the real site's meters, read beside and never acted on.
     """
 
     def __init__(
@@ -49,11 +51,13 @@ class Engine:
         drivers: Mapping[str, Driver],
         meters: Meters,
         on_closed: OnClosed | None = None,
+        observed: Meters | None = None,
     ) -> None:
         self.state = state
         self.clock = clock
         self.meters = meters
         self.on_closed = on_closed
+        self._observed = observed
         self._load_mws = np.zeros(len(state.layout.load_names))
         self._counted_us = clock.now_us()
         self._journal = journal
@@ -119,6 +123,24 @@ class Engine:
             self.alarm("door.counters", f"counters: {type(error).__name__}: {error}", is_up=True)
             return ()
 
+    async def observe(self) -> None:
+        """In shadow: write down what the real site draws and has counted, beside what was decided."""
+        if self._observed is None:
+            return
+        try:
+            power, counters = await self._observed.power(), await self._observed.counters()
+        except Exception as error:  # noqa: BLE001  the real site's door must not stop its shadow
+            self.alarm("door.observed", f"real meters: {type(error).__name__}: {error}", is_up=True)
+            return
+        self.alarm("door.observed", "", is_up=False)
+        self.note(
+            Observed(
+                at_us=self.clock.now_us(),
+                power_w={each.meter: each.power_w for each in power},
+                counters={each.name: each.total for each in counters},
+            )
+        )
+
     async def read_assets(self) -> None:
         """Ask every asset what it does; belief follows."""
         found = await asyncio.gather(*(driver.read() for driver in self._drivers.values()), return_exceptions=True)
@@ -154,6 +176,7 @@ class Engine:
     async def close(self) -> None:
         """Let go of every door, and of the journal last."""
         doors = [driver.close() for driver in self._drivers.values()]
+        doors += [] if self._observed is None else [self._observed.close()]
         await asyncio.gather(*doors, self.meters.close(), return_exceptions=True)
         self._journal.close()
 

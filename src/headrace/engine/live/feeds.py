@@ -27,6 +27,9 @@ class FeedNews(msgspec.Struct, frozen=True, kw_only=True):
 class FeedDoor(Protocol):
     """Where data come from."""
 
+    is_prompt: bool
+    """Does it answer at once, so that a decision may wait for its news?"""
+
     async def news(self, book: FeedBook, now_s: int, at_us: int) -> FeedNews:
         """What is known by `now_s` and not yet in the book."""
         ...
@@ -42,6 +45,8 @@ class RecordedFeeds:
     look_back_s
         How much before the present is told at once to an empty book, seconds; all of a role that is not named.
     """
+
+    is_prompt = True
 
     def __init__(self, series: Mapping[str, Series], look_back_s: Mapping[str, int]) -> None:
         self._series = dict(sorted(series.items()))
@@ -80,6 +85,8 @@ class PolledFeeds:
     ahead_s
         How far ahead to ask: day-ahead prices are known before their day, seconds.
     """
+
+    is_prompt = False
 
     def __init__(
         self,

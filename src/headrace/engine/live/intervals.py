@@ -1,9 +1,9 @@
 """The slow time scale: at each control boundary close what is over, decide what comes, and tell the machines.
 
-    read counters -> close and settle the interval that is over -> ask feeds -> solve within a deadline
-    -> write the decision -> steer, allocate, send
+    read counters -> close and settle the interval that is over -> solve within a deadline -> write the decision
+    -> steer, allocate, send
 
-Solving and feeds are waited for; the watch and the orders go on beside them.
+Solving is waited for as long as it may take; the watch, the orders and the feeds go on beside it.
 """
 
 from collections.abc import Mapping
@@ -82,8 +82,10 @@ class Intervals:
         at_s = max(state.next_s, now_s // step_s * step_s)
         counters = await engine.read_counters()
         await engine.read_meters()
+        if self._feeds.is_prompt:
+            await self.ask_feeds()
         await self._close(at_s, counters)
-        await self.ask_feeds()
+        await engine.observe()
         await self._decide(at_s)
         await self.act()
 

@@ -29,6 +29,7 @@ from headrace.engine.live.records import (
     Delivered,
     LiveRecord,
     Locked,
+    Observed,
     Ordered,
     OrdersEnded,
     Outcomes,
@@ -113,7 +114,7 @@ class LiveState:
                     self.orders.pop(order, None)
             case Commanded() | Outcomes() | Locked() | Released():
                 self._acted(record)
-            case Delivered() | Waking() | Believed() | Alarmed() | Stopped():
+            case Delivered() | Waking() | Believed() | Alarmed() | Observed() | Stopped():
                 self._noticed(record)
 
     def is_seen(self, order: str) -> bool:
@@ -176,7 +177,7 @@ class LiveState:
                 freed = fleet if record.refused else release(layout, fleet, asset=record.asset, holder=record.by)
                 self.fleet = freed if isinstance(freed, FleetState) else fleet
 
-    def _noticed(self, record: Delivered | Waking | Believed | Alarmed | Stopped) -> None:
+    def _noticed(self, record: Delivered | Waking | Believed | Alarmed | Observed | Stopped) -> None:
         match record:
             case Delivered():
                 self.delivered[record.order] = record
@@ -190,5 +191,5 @@ class LiveState:
                 self.alarms.pop(record.code, None)
                 if record.is_up:
                     self.alarms[record.code] = record
-            case Stopped():
+            case Observed() | Stopped():
                 pass

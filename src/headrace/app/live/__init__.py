@@ -1,0 +1,1 @@
+"""Composition of a live site: clock, feeds, real or simulated doors, journal, and the engine over them."""

@@ -1,0 +1,58 @@
+"""The verb that runs a live site."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+__all__ = ["add_live_verbs"]
+
+SiteFile = Annotated[Path, Parameter(help="Site file (TOML).")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
+
+
+def add_live_verbs(app: App) -> None:
+    """Give the command line the verb of a live site."""
+    app.command(live)
+
+
+def live(
+    site: SiteFile,
+    /,
+    *,
+    devices: Annotated[Path, Parameter(name="--devices", help="Device file (TOML): what can be moved and measured.")],
+    out: Annotated[Path, Parameter(name="--out", help="Folder of the journal; a second start goes on with it.")],
+    shadow: Annotated[bool, Parameter(name="--shadow", negative="", help="Decide beside the real site.")] = False,
+    simulated: Annotated[bool, Parameter(name="--simulated", negative="", help="Simulated devices, no door.")] = False,
+    policy: Annotated[str, Parameter(help="Who plans: rolling, desk, always-on or stochastic.")] = "rolling",
+    lasting: Annotated[str | None, Parameter(name="--for", help="How long, site time: 90s, 15min, 2h, 7d.")] = None,
+    speed: Annotated[float | None, Parameter(help="Site seconds a second; 0 jumps (with --simulated).")] = None,
+    start: Annotated[str | None, Parameter(help="Site time at the start, ISO-8601, with --speed.")] = None,
+    anchor: Annotated[float | None, Parameter(help="Wall time of --start, epoch seconds; now by default.")] = None,
+    poll: Annotated[str | None, Parameter(help="Period of the watch, site time: 1s by default.")] = None,
+    data: Annotated[
+        Path | None,
+        Parameter(name="--data", env_var="HEADRACE_DATA", help="Recorded data that stand in for live feeds."),
+    ] = None,
+    seed: Annotated[int, Parameter(help="Of simulated devices.")] = 0,
+    json: Json = False,
+) -> None:
+    """Run a site: decide every few minutes, watch every second, meet orders at once, write everything down first."""
+    from headrace.app.live.verbs import run_live_verb
+
+    run_live_verb(
+        site,
+        devices=devices,
+        out=out,
+        is_shadow=shadow,
+        is_simulated=simulated,
+        policy=policy,
+        lasting=lasting,
+        speed=speed,
+        start=start,
+        anchor_s=anchor,
+        poll=poll,
+        data=data,
+        seed=seed,
+        as_json=json,
+    )

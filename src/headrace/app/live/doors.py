@@ -1,0 +1,145 @@
+"""The doors of a live site: real ones by its device file, simulated ones in this process, or both for shadow mode."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from headrace.adapters.devicefile.build import COIL_DRIVER, INVERTER_DRIVER
+from headrace.adapters.devicefile.schema import CredentialsSection
+from headrace.adapters.devicefile.secrets import read_secret
+from headrace.app.live.plan import LivePlan
+from headrace.control.ports import Driver, Meters, Signals
+from headrace.core import BadInput
+from headrace.energy import Series
+from headrace.engine.clock import Clock
+from headrace.sim.world.conditions import Conditions
+from headrace.sim.world.doors import SimMeters, sim_drivers
+from headrace.sim.world.world import World
+
+__all__ = ["Doors", "real_doors", "simulated_doors", "twinned"]
+
+
+class Doors(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Everything a live site reaches through."""
+
+    drivers: Mapping[str, Driver]
+    """Doors to assets, by the name that assets give."""
+    meters: Meters
+    """Door to meters and counters."""
+    signals: tuple[Signals, ...] = ()
+    """Where orders come from."""
+    observed: Meters | None = None
+    """In shadow: the real site's meters, read beside what is decided."""
+    world: World | None = None
+    """The simulated world behind simulated doors."""
+
+
+def simulated_doors(plan: LivePlan, clock: Clock, *, series: Mapping[str, Series], seed: int) -> Doors:
+    """Doors to a simulated site in this process.
+
+    Parameters
+    ----------
+    plan, clock
+        The site, and its time.
+    series
+        Its surroundings, by feed role; constants stand in for what is not there.
+    seed
+        Of everything drawn at random.
+    """
+    world = World(
+        plan.loaded.site,
+        plan.devices.inventory,
+        start_us=clock.now_us(),
+        seed=seed,
+        conditions=Conditions(temperature=series.get("temperature"), profiles=dict(series)),
+    )
+    return Doors(drivers=sim_drivers(world, clock), meters=SimMeters(world, clock), world=world)
+
+
+def twinned(simulated: Doors, real: Doors) -> Doors:
+    """Simulated doors to act through, the real site's meters to look at."""
+    return msgspec.structs.replace(simulated, observed=real.meters)
+
+
+def real_doors(plan: LivePlan, clock: Clock) -> Doors:
+    """Doors to the devices that the device file names.
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If packages or secrets are missing, or a path to nodes is not driven by the engine itself.
+    """
+    try:
+        return _real_doors(plan, clock.now_us)
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"package {error.name}", "is not installed", "pip install 'headrace[live]' brings what real devices need"
+        ) from error
+
+
+def _real_doors(plan: LivePlan, now_us: Callable[[], int]) -> Doors:
+    from headrace.adapters.equipment.coils import CoilDriver
+    from headrace.adapters.equipment.inverter import InverterDriver
+    from headrace.adapters.equipment.meters import EquipmentMeters
+    from headrace.adapters.equipment.modbus import ModbusLinks
+
+    file, links = plan.devices.file, ModbusLinks()
+    drivers: dict[str, Driver] = _miners(plan, now_us) | _nodes(plan, now_us)
+    if file.contactor or file.cooling:
+        drivers[COIL_DRIVER] = CoilDriver(COIL_DRIVER, (*file.contactor, *file.cooling), links, now_us)
+    if file.battery is not None:
+        drivers[INVERTER_DRIVER] = InverterDriver(INVERTER_DRIVER, file.battery, links, now_us)
+    return Doors(drivers=drivers, meters=EquipmentMeters(file, links, now_us))
+
+
+def _miners(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
+    """One fleet a dialect."""
+    if not plan.devices.miner_groups:
+        return {}
+    from headrace.adapters.miners.codec import Credentials
+    from headrace.adapters.miners.fleet import FleetLimits, MinerAccess, MinerFleet
+
+    limits = FleetLimits(answer_s=plan.devices.file.limits.send_timeout_s)
+    access: dict[str, dict[str, MinerAccess]] = {}
+    for section, assets in plan.devices.miner_groups:
+        credentials = Credentials(user=section.credentials.user, password=_password(plan, section.credentials))
+        each = MinerAccess(dialect=section.dialect, credentials=credentials)
+        access.setdefault(section.dialect, {}).update({asset.name: each for asset in assets})
+    return {
+        dialect: MinerFleet(
+            of_dialect,
+            now_us=now_us,
+            monotonic=time.monotonic,  # noqa: TID251  composition: what an adapter's timeouts are told by
+            limits=limits,
+            name=dialect,
+            device_s=lambda: time.time_ns() // 1_000_000_000,
+        )
+        for dialect, of_dialect in access.items()
+    }
+
+
+def _nodes(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
+    """The agents on the nodes: the path that a second's order takes."""
+    found: dict[str, Driver] = {}
+    for section, _ in plan.devices.node_groups:
+        if section.path != "agent" or section.token is None:
+            raise BadInput(
+                f"nodes {section.name!r}",
+                f"path {section.path!r}" + ("" if section.token else " without a token"),
+                'The engine reaches nodes by their agents: set path = "agent" and token = "file:..."',
+            )
+        from headrace.adapters.nodes.fleet import NodeFleet
+
+        secret = read_secret(section.token, folder=plan.devices.path.parent, environ=os.environ)
+        fleet: Any = NodeFleet(key=secret.reveal().encode(), now_us=now_us)
+        found[section.path] = fleet
+    return found
+
+
+def _password(plan: LivePlan, section: CredentialsSection) -> str:
+    if section.password is None:
+        return ""
+    return read_secret(section.password, folder=plan.devices.path.parent, environ=os.environ).reveal()

@@ -1,0 +1,224 @@
+"""Run a live site: real doors or simulated ones, the wall's clock or a faster one, until it is told to stop."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import msgspec
+
+from headrace.app.live.doors import Doors, real_doors, simulated_doors, twinned
+from headrace.app.live.plan import LOOK_BACK_S, LivePlan, keep_copies, live_header, recorded_series
+from headrace.core import BadInput, Interval
+from headrace.energy import Series
+from headrace.engine.atomic import refused
+from headrace.engine.clock import Clock, FastClock, SimulatedClock, WallClock
+from headrace.engine.live.engine import Engine, OnClosed
+from headrace.engine.live.feeds import FeedDoor, PolledFeeds, RecordedFeeds
+from headrace.engine.live.journal import reopen
+from headrace.engine.live.site import LiveSite
+from headrace.engine.live.solver import InlineSolver, ThreadSolver
+from headrace.engine.live.status import LiveStatus
+
+__all__ = ["Beside", "Run", "journal_path", "run_live"]
+
+Beside = Callable[[LiveSite], Awaitable[None]]
+"""Something that runs as long as the site does: an API, metrics, a scenario. It is cancelled at the end."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """How a live site is run."""
+
+    plan: LivePlan
+    out: Path
+    """Folder of its journal."""
+    is_shadow: bool = False
+    """Decide beside the real site: simulated devices, the real meters read and written down."""
+    is_simulated: bool = False
+    """Simulated devices in this process, and no real door at all."""
+    start_s: float | None = None
+    """Start of site time where the clock is not the wall's, epoch seconds."""
+    speed_ratio: float | None = None
+    """Site seconds per second of the wall; 0 jumps as soon as nobody waits; None is the wall itself."""
+    anchor_s: float | None = None
+    """Wall time at which site time is `start_s`, epoch seconds; None for now."""
+    last_s: float | None = None
+    """How long to run, seconds of site time; None until told to stop."""
+    data: Path | None = None
+    """Folder of recorded data that stands in for live feeds; None with neither, which asks operators."""
+    seed: int = 0
+    """Of the simulated world."""
+    beside: tuple[Beside, ...] = ()
+    """What runs beside the site."""
+    on_closed: OnClosed | None = None
+    """Called with every closed interval: where telemetry is signed."""
+
+
+def journal_path(out: Path, *, is_shadow: bool) -> Path:
+    """Where a run's journal lies."""
+    return out / ("shadow.jsonl" if is_shadow else "live.jsonl")
+
+
+def run_live(run: Run) -> LiveStatus:
+    """Run a site to its end and say where it stands then.
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If files, data or journal can't be used, or another engine runs on the same journal.
+    """
+    path = journal_path(run.out, is_shadow=run.is_shadow)
+    with ExitStack() as stack:
+        run.out.mkdir(parents=True, exist_ok=True)
+        stack.callback(os.close, _sole_owner(path.with_suffix(".lock")))
+        keep_copies(run.plan, path)
+        return _runner(run)(_run(run, path))
+
+
+def _runner(run: Run) -> Callable[..., LiveStatus]:
+    """What turns the event loop: uvloop where real sockets are spoken to and it is installed."""
+    if run.is_simulated:
+        return asyncio.run
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run
+
+
+async def _run(run: Run, path: Path) -> LiveStatus:
+    plan = run.plan
+    clock = _clock(run)
+    header = live_header(plan, is_shadow=run.is_shadow, at_s=int(clock.now_s()))
+    journal, records = reopen(path, header, fsync_every=plan.rules.fsync_every)
+    state = plan.state()
+    for seq, record in enumerate(records, start=1):
+        state.absorb(seq, record)
+    doors = _doors(run, clock)
+    engine = Engine(
+        state=state,
+        journal=journal,
+        clock=clock,
+        drivers=doors.drivers,
+        meters=doors.meters,
+        on_closed=run.on_closed,
+        observed=doors.observed,
+    )
+    policy = plan.planner()
+    solver = InlineSolver(policy) if isinstance(clock, SimulatedClock) else ThreadSolver(policy, clock)
+    site = LiveSite(engine, solver=solver, feeds=_feeds(run, clock), signals=doors.signals, is_shadow=run.is_shadow)
+    _stop_on_signals(site)
+    until_s = None if run.last_s is None else clock.now_s() + run.last_s
+    with _Beside(site, run.beside, clock):
+        await site.run(until_s)
+    if isinstance(solver, ThreadSolver):
+        solver.close()
+    return site.status()
+
+
+class _Beside:
+    """Tasks that live as long as the site."""
+
+    def __init__(self, site: LiveSite, beside: Sequence[Beside], clock: Clock) -> None:
+        self._site = site
+        self._beside = beside
+        self._clock = clock
+        self._tasks: list[asyncio.Future[None]] = []
+
+    def __enter__(self) -> None:
+        if isinstance(self._clock, SimulatedClock):
+            self._tasks.append(asyncio.ensure_future(self._clock.run()))
+        self._tasks += [asyncio.ensure_future(each(self._site)) for each in self._beside]
+
+    def __exit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+def _clock(run: Run) -> Clock:
+    if run.speed_ratio is None:
+        return WallClock()
+    if run.start_s is None:
+        raise BadInput("--speed", "site time has no start", "Give --start, or leave --speed out")
+    if run.speed_ratio == 0.0:
+        if not run.is_simulated:
+            raise BadInput("--speed 0", "real devices wait for no simulated clock", "Add --simulated, or give a speed")
+        return SimulatedClock(run.start_s)
+    anchor_s = time.time_ns() * 1e-9 if run.anchor_s is None else run.anchor_s
+    return FastClock(start_s=run.start_s, speed_ratio=run.speed_ratio, anchor_wall_s=anchor_s)
+
+
+def _window(run: Run, clock: Clock) -> Interval:
+    """Period whose recorded data stand in: from now to the run's end, whole days."""
+    step_s = 86_400
+    now_s = int(clock.now_s())
+    last_s = run.last_s if run.last_s is not None else 30.0 * step_s
+    end_s = now_s + int(last_s)
+    declared = run.plan.loaded.window
+    end_s = min(end_s + step_s, int(declared.end_s)) if declared is not None and now_s < declared.end_s else end_s
+    return Interval.from_epoch(now_s // 3600 * 3600, max(end_s, now_s // 3600 * 3600 + 3600))
+
+
+def _feeds(run: Run, clock: Clock) -> FeedDoor:
+    """Operators where the wall's clock runs and no recorded data stand in."""
+    if isinstance(clock, WallClock) and not run.is_simulated and run.data is None:
+        return _live_feeds(run)
+    series = recorded_series(run.plan, run.data, _window(run, clock))
+    return RecordedFeeds(series, dict.fromkeys(series, LOOK_BACK_S))
+
+
+def _live_feeds(run: Run) -> FeedDoor:
+    from headrace.adapters.feeds.live.feed import LiveFeed
+    from headrace.adapters.feeds.live.sources import SOURCES
+    from headrace.adapters.feeds.live.transport import HttpTransport
+    from headrace.core import from_epoch_s
+
+    plan = run.plan
+    roles = {role: name for role, name in plan.loaded.feeds.items() if isinstance(name, str)}
+    pauses_s = {host: pause_s for source in SOURCES.values() for host, pause_s in source.pauses_s.items()}
+    transport = HttpTransport(pauses_s, os.environ)
+    feed = LiveFeed(roles, transport, lambda: from_epoch_s(int(time.time_ns() // 1_000_000_000)))
+    return PolledFeeds(feed, tuple(roles), look_back_s=LOOK_BACK_S)
+
+
+def _doors(run: Run, clock: Clock) -> Doors:
+    if run.is_simulated:
+        return simulated_doors(run.plan, clock, series=_surroundings(run, clock), seed=run.seed)
+    doors = real_doors(run.plan, clock)
+    if not run.is_shadow:
+        return doors
+    return twinned(simulated_doors(run.plan, clock, series=_surroundings(run, clock), seed=run.seed), doors)
+
+
+def _surroundings(run: Run, clock: Clock) -> dict[str, Series]:
+    """Series that the simulated world runs on; constants where no record covers its time."""
+    try:
+        return recorded_series(run.plan, run.data, _window(run, clock))
+    except BadInput:
+        return {}
+
+
+def _sole_owner(path: Path) -> int:
+    """Hold a lock file, so that two engines never write one journal."""
+    try:
+        held = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise refused(path, error) from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(held)
+        raise BadInput(str(path), "another engine runs on this journal", "Stop it, or give another --out") from error
+    return held
+
+
+def _stop_on_signals(site: LiveSite) -> None:
+    """SIGTERM and SIGINT ask the site to stop: what is under way is finished and written first."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, site.stop)

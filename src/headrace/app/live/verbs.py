@@ -1,0 +1,98 @@
+"""What `headrace live` does, once its arguments are read."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from headrace.app.folders import data_folder
+from headrace.app.live.plan import live_plan
+from headrace.app.live.running import Run, journal_path, run_live
+from headrace.app.outward import outward
+from headrace.app.printing import console, print_json
+from headrace.app.times import instant
+from headrace.core import BadInput, epoch_s, iso
+from headrace.engine.live.status import LiveStatus
+
+__all__ = ["length_s", "run_live_verb"]
+
+LENGTHS_S: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+"""Units that a length of time is typed in."""
+
+
+def run_live_verb(
+    site: Path,
+    *,
+    devices: Path,
+    out: Path,
+    is_shadow: bool,
+    is_simulated: bool,
+    policy: str,
+    lasting: str | None,
+    speed: float | None,
+    start: str | None,
+    anchor_s: float | None,
+    poll: str | None,
+    data: Path | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Run a live site until it is told to stop, and print where it stands then."""
+    plan = live_plan(site, devices, policy=policy, poll_s=None if poll is None else length_s(poll))
+    if speed is not None and not 0.0 <= speed <= 1e6:
+        raise BadInput(f"--speed {speed:g}", "not between 0 and a million", "Give site seconds per second, or 0")
+    start_s = None if start is None else float(epoch_s(instant(start, plan.loaded.site.time_zone)))
+    if speed is not None and start_s is None and plan.loaded.window is not None:
+        start_s = float(plan.loaded.window.start_s)
+    run = Run(
+        plan=plan,
+        out=out,
+        is_shadow=is_shadow,
+        is_simulated=is_simulated,
+        start_s=start_s,
+        speed_ratio=speed,
+        anchor_s=anchor_s,
+        last_s=None if lasting is None else length_s(lasting),
+        data=data_folder(data),
+        seed=seed,
+    )
+    status = run_live(run)
+    journal = journal_path(out, is_shadow=is_shadow)
+    if as_json:
+        told = outward(msgspec.to_builtins(status) | {"journal": str(journal)}, plan.loaded.site.currency)
+        print_json(told)
+    else:
+        _print(status, journal)
+
+
+def length_s(text: str) -> float:
+    """Read a length of time: 90s, 15min, 2h, 7d.
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If it is none.
+    """
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = text[len(number) :] or "s"
+    try:
+        length = float(number) * LENGTHS_S[unit]
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"time {text!r}", "not a length of time", "Write 90s, 15min, 2h or 7d") from error
+    if not 0.0 < length < 1e9:
+        raise BadInput(f"time {text!r}", "not above 0 and below 30 years", "Write 90s, 15min, 2h or 7d")
+    return length
+
+
+def _print(status: LiveStatus, journal: Path) -> None:
+    terminal = console()
+    at = iso(status.at_us // 1_000_000)
+    power = "n/a" if status.site_mw is None else f"{status.site_mw:.3f} MW"
+    why = f" ({', '.join(status.reasons)})" if status.reasons else ""
+    mode = status.mode or "nothing decided yet"
+    terminal.print(f"{status.site} at {at}: {mode}{why}, net import {power}", highlight=False, markup=False)
+    for load in status.loads:
+        terminal.print(f"  {load.name}: {load.power_mw:.3f} MW, {load.running} of {load.assets} run", highlight=False)
+    for alarm in status.alarms:
+        terminal.print(f"  ALARM {alarm.code}: {alarm.text}", highlight=False, markup=False)
+    terminal.print(f"Journal: {journal} ({status.records:,} records)", highlight=False, markup=False, soft_wrap=True)
