@@ -7,6 +7,7 @@ an order is met the moment it comes. docs/live.md tells how they fit.
 import asyncio
 from collections.abc import Sequence
 
+from headrace.control.commands import Action
 from headrace.control.layout import US_PER_S
 from headrace.control.orders import LockOut, Order
 from headrace.control.ports import Signals
@@ -103,14 +104,17 @@ class LiveSite:
         return self._desk.preview(order)
 
     def mw_of_load(self, shedding: Shedding) -> dict[str, float]:
-        """What each load would give of it, MW."""
+        """What each load would give of it, MW; a battery under its own name."""
         layout, drawn_mw = self._engine.state.layout, self._engine.state.fleet.drawn_mw
         found: dict[str, float] = {}
         for command in shedding.commands:
             asset = layout.asset(layout.position[command.asset])
             left_mw = asset.standby_mw if command.power_mw is None else command.power_mw
-            given_mw = max(0.0, float(drawn_mw[layout.position[command.asset]]) - left_mw)
-            found[asset.load] = found.get(asset.load, 0.0) + given_mw
+            if command.action is Action.DISCHARGE:
+                left_mw = -left_mw
+            given_mw = float(drawn_mw[layout.position[command.asset]]) - left_mw
+            name = asset.load or asset.name
+            found[name] = found.get(name, 0.0) + given_mw
         return found
 
     def lock(self, lock: LockOut) -> str:
