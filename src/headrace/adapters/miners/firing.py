@@ -13,12 +13,12 @@ from headrace.core import BadInput
 
 __all__ = ["carry_out", "make_ready", "read_status"]
 
-NowUs = Callable[[], int]
+NowS = Callable[[], int]
 
 OUT_OF_PLACE = "an answer to something else"
 
 
-def carry_out(miner: Miner, command: Command, now_us: NowUs) -> Steps[CommandOutcome]:
+def carry_out(miner: Miner, command: Command, now_s: NowS) -> Steps[CommandOutcome]:
     """Carry out a command: on what lies ready, after a fresh log-in if the session is stale, once more if that broke.
 
     Saying it again does no harm, as a command sets a state; it is done only where the first time cannot have worked:
@@ -26,13 +26,13 @@ def carry_out(miner: Miner, command: Command, now_us: NowUs) -> Steps[CommandOut
     """
     has_signed_in = has_reopened = False
     while True:
-        if not miner.has_session(now_us() // 1_000_000):
-            ended = yield from _sign_in(miner, now_us, command.expires_us)
+        if not miner.has_session(now_s()):
+            ended = yield from _sign_in(miner, now_s, command.expires_us)
             has_signed_in = True
             if not isinstance(ended.how, SignedIn):
                 return _outcome(command, Ended(how=ended.how, sent_us=None, ended_us=ended.ended_us), "log-in: ")
         try:
-            talk = _talk_of(miner, command, now_us)
+            talk = _talk_of(miner, command, now_s)
         except BadInput as error:
             return _told(command, Result.REFUSED, str(error))
         was_kept = talk.sock is not None
@@ -46,7 +46,7 @@ def carry_out(miner: Miner, command: Command, now_us: NowUs) -> Steps[CommandOut
             return _outcome(command, ended)
 
 
-def make_ready(miner: Miner, now_us: NowUs, margin_s: int) -> Steps[tuple[str, "Opened | None"]]:
+def make_ready(miner: Miner, now_s: NowS, margin_s: int) -> Steps[tuple[str, "Opened | None"]]:
     """Log in where the session ends within `margin_s`, make the stop frame, open a connection where it may idle.
 
     Returns
@@ -54,12 +54,12 @@ def make_ready(miner: Miner, now_us: NowUs, margin_s: int) -> Steps[tuple[str, "
     tuple
         Why it is not ready (empty if it is), and the connection that was opened.
     """
-    if not miner.has_session(now_us() // 1_000_000 + margin_s):
-        ended = yield from _sign_in(miner, now_us, None)
+    if not miner.has_session(now_s() + margin_s):
+        ended = yield from _sign_in(miner, now_s, None)
         if not isinstance(ended.how, SignedIn):
             return f"log-in: {_words(ended.how)}", None
     try:
-        miner.make_stop(miner.facts(now_us))
+        miner.make_stop(miner.facts(now_s()))
     except BadInput as error:
         return str(error), None
     if miner.sock is not None or not miner.codec.keeps_idle_connections:
@@ -68,13 +68,13 @@ def make_ready(miner: Miner, now_us: NowUs, margin_s: int) -> Steps[tuple[str, "
     return ("", ended.how) if isinstance(ended.how, Opened) else (_words(ended.how), None)
 
 
-def read_status(miner: Miner, now_us: NowUs) -> Steps[AssetReading]:
+def read_status(miner: Miner, now_s: NowS) -> Steps[AssetReading]:
     """Ask a miner how it is."""
     name = miner.asset.name
     has_signed_in = False
     while True:
-        if not miner.has_session(now_us() // 1_000_000):
-            conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_us))
+        if not miner.has_session(now_s()):
+            conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_s()))
             ended = yield Talk(miner.host, miner.port, conversation)
             has_signed_in = True
             if not isinstance(ended.how, SignedIn):
@@ -82,7 +82,7 @@ def read_status(miner: Miner, now_us: NowUs) -> Steps[AssetReading]:
                     asset=name, at_us=ended.ended_us, is_running=None, reason=f"log-in: {_words(ended.how)}"
                 )
             miner.session = ended.how.session
-        ended = yield Talk(miner.host, miner.port, miner.codec.status(miner.session, miner.facts(now_us)))
+        ended = yield Talk(miner.host, miner.port, miner.codec.status(miner.session, miner.facts(now_s())))
         how = ended.how
         if isinstance(how, Refused) and how.needs_sign_in and miner.needs_session and not has_signed_in:
             miner.forget_session()
@@ -99,8 +99,8 @@ def read_status(miner: Miner, now_us: NowUs) -> Steps[AssetReading]:
         return AssetReading(asset=name, at_us=ended.ended_us, is_running=None, reason=_words(how))
 
 
-def _sign_in(miner: Miner, now_us: NowUs, expires_us: int | None) -> Steps[Ended]:
-    conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_us))
+def _sign_in(miner: Miner, now_s: NowS, expires_us: int | None) -> Steps[Ended]:
+    conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_s()))
     ended = yield from _alone(miner, Talk(miner.host, miner.port, conversation, expires_us=expires_us))
     if isinstance(ended.how, SignedIn):
         miner.session = ended.how.session
@@ -116,12 +116,12 @@ def _alone(miner: Miner, talk: Talk) -> Steps[Ended]:
     return ended
 
 
-def _talk_of(miner: Miner, command: Command, now_us: NowUs) -> Talk:
+def _talk_of(miner: Miner, command: Command, now_s: NowS) -> Talk:
     """Talk of a command, on what lies ready if anything does."""
     conversation, frame = miner.take_stop() if command.action is Action.STOP else (None, b"")
     if conversation is None:
         power_w = None if command.power_mw is None else round(command.power_mw * 1e6)
-        conversation = miner.codec.command(command.action, power_w, miner.session, miner.facts(now_us))
+        conversation = miner.codec.command(command.action, power_w, miner.session, miner.facts(now_s()))
         frame = conversation.begin()
     return Talk(
         miner.host,
@@ -146,7 +146,7 @@ def _outcome(command: Command, ended: Ended, where: str = "") -> CommandOutcome:
         case Refused(is_garbled=is_garbled):
             result = Result.GARBLED if is_garbled else Result.REFUSED
         case Mute():
-            result = Result.MUTE if is_sent else Result.UNREACHABLE
+            result = Result.MUTE
         case Unreachable():
             result = Result.UNREACHABLE
         case Late():

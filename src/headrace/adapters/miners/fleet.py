@@ -62,7 +62,7 @@ class FleetLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Longest time between two such attempts, seconds."""
     frame_age_max_s: int = 20
     """Age at which a stop frame made ready is made again, as some carry a time, seconds."""
-    session_margin_s: int = 120
+    session_margin_s: int = 15
     """How long before its end a session is renewed, seconds."""
     remembered_max: int = 200_000
     """Most commands remembered, so that none is sent twice."""
@@ -96,6 +96,9 @@ class MinerFleet:
         As assets name it.
     codec_for
         Codec of a dialect.
+    device_s
+        Epoch seconds by the devices' own clocks; the site's if None. They differ only where a simulated site runs
+        faster than its devices.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class MinerFleet:
         limits: FleetLimits | None = None,
         name: str = "miners",
         codec_for: Callable[[str], Codec] = codec_for,
+        device_s: Callable[[], int] | None = None,
     ) -> None:
         self.name = name
         self.limits = limits or FleetLimits()
@@ -114,6 +118,7 @@ class MinerFleet:
         self._now_us = now_us
         self._monotonic = monotonic
         self._codec_for = codec_for
+        self._device_s = device_s or (lambda: now_us() // 1_000_000)
         self._wire = Wire(
             now_us=now_us,
             monotonic=monotonic,
@@ -182,7 +187,7 @@ class MinerFleet:
         """Ask every miner how it is."""
         read = await run_all(
             self._wire,
-            (read_status(miner, self._now_us) for miner in list(self._miners.values())),
+            (read_status(miner, self._device_s) for miner in list(self._miners.values())),
             at_once_max=self.limits.at_once_max,
             within_s=self.limits.sweep_s,
         )
@@ -250,7 +255,7 @@ class MinerFleet:
         miner.commanded_us = command.commanded_us
         if miner.talk is not None:
             self._wire.drop(miner.talk, f"overtaken by {command.id}")
-        outcome = yield from carry_out(miner, command, self._now_us)
+        outcome = yield from carry_out(miner, command, self._device_s)
         if outcome.sent_us is not None:
             self._sent[command.id] = outcome
             if len(self._sent) > self.limits.remembered_max:
@@ -264,7 +269,7 @@ class MinerFleet:
             await asyncio.sleep(self.limits.keep_every_s)
             if self._volleys:
                 continue  # answers come first
-            now_s, now_mono_s = self._now_us() // 1_000_000, self._monotonic()
+            now_s, now_mono_s = self._device_s(), self._monotonic()
             wanting = [miner for miner in self._miners.values() if self._wants_care(miner, now_s, now_mono_s)]
             await self._make_ready(wanting[: self.limits.keep_most])
 
@@ -283,7 +288,7 @@ class MinerFleet:
         )
 
     def _made_ready(self, miner: Miner) -> Steps[None]:
-        reason, opened = yield from make_ready(miner, self._now_us, self.limits.session_margin_s)
+        reason, opened = yield from make_ready(miner, self._device_s, self.limits.session_margin_s)
         if opened is not None:
             miner.let_go(self._wire)
             miner.sock = opened.sock

@@ -2,7 +2,6 @@
 
 import secrets
 import socket
-from collections.abc import Callable
 from typing import Final
 
 from headrace.adapters.miners.codec import Codec, Conversation, Credentials, Facts, Session
@@ -77,9 +76,9 @@ class Miner:
         """Could a stop leave at once?"""
         return self.stop is not None and (self.sock is not None or not self.codec.keeps_idle_connections)
 
-    def facts(self, now_us: Callable[[], int]) -> Facts:
+    def facts(self, now_s: int) -> Facts:
         """What its codec must not look up."""
-        return Facts(now_s=now_us() // 1_000_000, nonce=secrets.token_hex(NONCE_BYTES))
+        return Facts(now_s=now_s, nonce=secrets.token_hex(NONCE_BYTES))
 
     def has_session(self, now_s: int) -> bool:
         """May it be spoken to as it stands?"""

@@ -11,7 +11,6 @@ import heapq
 import os
 import selectors
 import socket
-import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,8 +35,8 @@ __all__ = ["Dropped", "Ended", "How", "Late", "Mute", "Opened", "Talk", "Unreach
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 READ_BYTES: Final = 16_384
-EVENTS_PER_TURN: Final = 1_024
-"""Answers read before the event loop may do something else."""
+TURN_S: Final = 0.02
+"""Time for reading answers before the event loop may do something else: some take milliseconds to work out."""
 HEARD_WHILE_OPENING: Final = 32
 """The same while connections are still to be opened."""
 TICK_S: Final = 0.02
@@ -346,6 +345,7 @@ class Wire:
             self._say(talk)
             return
         self._release(talk)
+        talk.due_s = float("inf")  # until the new connection is opened
         self._waiting.appendleft(talk)
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -358,7 +358,6 @@ class Wire:
 
     def _tick(self) -> None:
         self._timer = None
-        self._turn(most=sys.maxsize)
         now_s = self._monotonic()
         while self._dues and self._dues[0][0] <= now_s:
             due_s, _, talk = heapq.heappop(self._dues)
@@ -374,11 +373,14 @@ class Wire:
         elif talk.out:
             self.cut(talk, f"did not take the bytes within {self.limits.answer_s:g} s")
         else:
-            self.cut(talk, f"no answer within {self.limits.answer_s:g} s of the bytes leaving")
+            due_s = talk.due_s
+            self._hear(talk)  # it may have answered while others were served
+            if talk.due_s <= due_s:
+                self.cut(talk, f"no answer within {self.limits.answer_s:g} s of the bytes leaving")
 
     # -- the loop's turn ----------------------------------------------------------------------------------------
 
-    def _turn(self, most: int = EVENTS_PER_TURN) -> None:
+    def _turn(self) -> None:
         heard = []
         for key, events in self._selector.select(0):
             talk = key.data
@@ -390,10 +392,13 @@ class Wire:
                 heard.append(talk)
         self._open_waiting()
         if self._waiting:
-            most = min(most, HEARD_WHILE_OPENING)  # what is still to be said goes before what is to be heard
-        for talk in heard[:most]:
+            del heard[HEARD_WHILE_OPENING:]  # what is still to be said goes before what is to be heard
+        until_s = self._monotonic() + TURN_S
+        for talk in heard:
             if talk.on_end is not None:  # another talk's end may have dropped it
                 self._hear(talk)
+            if self._monotonic() >= until_s:
+                break
 
     def _take_up(self, talk: Talk) -> None:
         """Go on where a peer can take bytes."""
