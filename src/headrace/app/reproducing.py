@@ -23,7 +23,7 @@ class Difference(HeadraceError):
 
 
 def run_reproduce(site: Path, *, data: Path | None, out: Path, as_json: bool) -> None:
-    """Run every journal of a folder again, elsewhere, and compare.
+    """Run every journal of a folder again, elsewhere, and compare; or one live journal, given instead of the site.
 
     Raises
     ------
@@ -32,6 +32,9 @@ def run_reproduce(site: Path, *, data: Path | None, out: Path, as_json: bool) ->
     Difference
         If a journal came out differently; it names the first record that did.
     """
+    if site.suffix == ".jsonl":
+        _run_live(site, as_json=as_json)
+        return
     loaded = load_site(site)
     paths = sorted((out / "journal").glob("*.jsonl"))
     if not paths:
@@ -48,6 +51,25 @@ def run_reproduce(site: Path, *, data: Path | None, out: Path, as_json: bool) ->
         return
     for label, count in counts.items():
         console().print(f"{label}: {count:,} records, the same bytes", highlight=False)
+
+
+def _run_live(journal: Path, *, as_json: bool) -> None:
+    """Run one live journal again with the site and devices that lie beside it."""
+    from headrace.app.live.again import write_again
+    from headrace.app.live.plan import live_plan
+
+    header, _ = read_journal(journal)
+    if header.kind not in {"live", "shadow"}:
+        raise BadInput(str(journal), f"a journal of kind {header.kind!r}", "Name its site, and its folder with --out")
+    plan = live_plan(journal.with_suffix(".site.toml"), journal.with_suffix(".devices.toml"), policy=header.policy)
+    with TemporaryDirectory(prefix="headrace-") as folder:
+        again = Path(folder) / journal.name
+        write_again(plan, journal, again)
+        count = _compare(journal, again)
+    if as_json:
+        print_json({"equal": True, "records": {header.policy: count}})
+    else:
+        console().print(f"{journal.name}: {count:,} records, the same bytes", highlight=False)
 
 
 def _again(loaded: LoadedSite, data_dir: Path | None, window: Interval, journals: dict[str, Path]) -> dict[str, int]:
