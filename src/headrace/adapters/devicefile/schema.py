@@ -21,6 +21,7 @@ from headrace.adapters.devicefile.schema_equipment import (
     BmsSection,
     ContactorSection,
     CoolingSection,
+    CounterSection,
     FeederSection,
     MeterSection,
 )
@@ -118,6 +119,8 @@ class DeviceFile(Section):
     """Groups of miners."""
     nodes: tuple[NodesSection, ...] = ()
     """Groups of servers."""
+    counter: tuple[CounterSection, ...] = ()
+    """Running totals over Modbus."""
     battery: BatterySection | None = None
     """The battery's inverter."""
     contactor: tuple[ContactorSection, ...] = ()

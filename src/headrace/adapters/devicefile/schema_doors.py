@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from headrace.adapters.devicefile.fields import DeviceName, Host, Port, Reference, Seconds
-from headrace.adapters.sitefile.fields import Count, Flag, PositiveMagnitude, Section
+from headrace.adapters.sitefile.fields import Flag, PositiveMagnitude, Section
 
 __all__ = [
     "ApiSection",

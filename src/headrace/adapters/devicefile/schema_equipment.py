@@ -13,12 +13,15 @@ __all__ = [
     "BmsSection",
     "ContactorSection",
     "CoolingSection",
+    "CounterSection",
     "FeederSection",
     "MeterSection",
     "RegisterSection",
     "SensorSection",
 ]
 
+CounterName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[a-z_]+(\.[A-Za-z0-9][A-Za-z0-9 _-]*)?$")]
+"""Name of a running total: "it_wh", "work_ph.hall A"."""
 NumberType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32"]
 """How a number lies in its registers."""
 
@@ -101,6 +104,15 @@ class MeterSection(Section):
     """Counter that the energy drawn is ("it_wh"); left out: import_wh at the connection, charge_wh at a battery."""
     counts_exported: str | None = None
     """Counter that the energy fed is ("generated_wh.solar"); likewise export_wh and discharge_wh."""
+
+
+class CounterSection(_Modbus):
+    """A running total over Modbus: a gateway that adds up work, a heat meter."""
+
+    name: CounterName
+    """Which total: a meter field's name, for one of several with a dot and the site file's name."""
+    register_: Annotated[RegisterSection, Field(alias="register")]
+    """Where it is, in the field's own unit."""
 
 
 class BatterySection(_Modbus):

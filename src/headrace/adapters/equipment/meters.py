@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from headrace.adapters.devicefile.schema import DeviceFile
-from headrace.adapters.devicefile.schema_equipment import MeterSection, RegisterSection
+from headrace.adapters.devicefile.schema_equipment import CounterSection, MeterSection, RegisterSection
 from headrace.adapters.equipment.inverter import soc_ratio_of
 from headrace.adapters.equipment.modbus import Failure, ModbusLink, ModbusLinks
 from headrace.adapters.equipment.mqtt_telemetry import MqttTelemetry
@@ -90,8 +90,12 @@ class EquipmentMeters:
 
     async def counters(self) -> tuple[CounterReading, ...]:
         """Running totals of every counter that answered."""
-        answers = await asyncio.gather(*(self._totals(each) for each in self._wired))
+        answers, counters = await asyncio.gather(
+            asyncio.gather(*(self._totals(each) for each in self._wired)),
+            asyncio.gather(*(self._counter(each) for each in self._file.counter)),
+        )
         readings = [each for of_meter in answers for each in of_meter]
+        readings += [each for each in counters if each is not None]
         if self._telemetry is not None:
             named = {each.name for each in readings}
             readings += [each for each in self._telemetry.counters() if each.name not in named]
@@ -144,6 +148,13 @@ class EquipmentMeters:
             for name, total in ((drawn, imported), (fed, exported))
             if name and total is not None
         ]
+
+    async def _counter(self, counter: CounterSection) -> CounterReading | None:
+        link = self._links.at(counter.host, counter.port, timeout_s=counter.timeout_s)
+        value = await register_value(link, counter.register_, unit=counter.unit)
+        if value is None or isinstance(value, Failure):
+            return None
+        return CounterReading(name=counter.name, at_us=self._now_us(), total=round(value))
 
     def _counts(self, meter: MeterSection) -> tuple[str, str]:
         """Counters that a meter is: of what it draws, and of what it feeds."""
