@@ -127,6 +127,8 @@ def test_reading_needs_a_token_and_life_does_not(site):
     assert site.ask("GET", "/v1/status", who="vic") == (200, {"mode": "live"})
     assert site.ask("GET", "/metrics", who="vic") == (200, b"headrace_up 1\n")
     assert site.ask("GET", "/docs", who="vic")[0] == 404
+    assert site.ask("GET", "/openapi.json", who="")[0] == 401
+    assert "/v1/orders" in site.ask("GET", "/openapi.json", who="vic")[1]["paths"]
 
 
 def test_an_order_is_armed_then_fired_by_the_same_person_for_the_same_request(site):

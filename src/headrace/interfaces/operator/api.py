@@ -100,7 +100,7 @@ def operator_api(
     monotonic
         Seconds that never run backwards: for limits and confirmations.
     """
-    api = FastAPI(title="Headrace operator", version="1", docs_url=None, redoc_url=None)
+    api = FastAPI(title="Headrace operator", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     door = _Door(desk, access, audit, monotonic)
     api.middleware("http")(_bounded)
     api.add_exception_handler(RequestValidationError, _unreadable)
@@ -116,6 +116,10 @@ def operator_api(
     @api.get("/metrics")
     async def scrape(_: Annotated[Person, Depends(door.viewer)]) -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4")
+
+    @api.get("/openapi.json")
+    async def schema(_: Annotated[Person, Depends(door.viewer)]) -> Response:
+        return _json(api.openapi())
 
     @api.post("/v1/orders")
     async def order(request: Request, body: OrderBody, person: Annotated[Person, Depends(door.operator)]) -> Response:
