@@ -1,6 +1,7 @@
 """A live site on a simulated clock and in-process simulated devices: the demo campus with a handful of machines."""
 
 import asyncio
+from functools import lru_cache
 from pathlib import Path
 
 from headrace.control.assets import Asset, AssetKind, Feeder, Inventory
@@ -9,11 +10,13 @@ from headrace.control.orders import Authority, Order, OrderKind
 from headrace.core import Interval
 from headrace.dispatch.policies import Rolling
 from headrace.dispatch.uses import model_of
+from headrace.energy import Series
 from headrace.engine.clock import SimulatedClock
 from headrace.engine.journal import JournalHeader
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.feeds import RecordedFeeds
-from headrace.engine.live.journal import reopen
+from headrace.engine.live.journal import read_live, reopen
+from headrace.engine.live.records import LiveRecord
 from headrace.engine.live.rules import LiveRules
 from headrace.engine.live.site import LiveSite
 from headrace.engine.live.solver import InlineSolver
@@ -69,39 +72,50 @@ def inventory(machines: int = 8) -> Inventory:
     )
 
 
+@lru_cache
+def surroundings(days: int) -> dict[str, Series]:
+    """The demo's series by role."""
+    loaded = demo_site()
+    inputs = world(loaded, days_of(loaded, 10, days)).inputs
+    named = {role: getattr(inputs, role) for role in inputs.__struct_fields__ if role not in ("profiles", "further")}
+    return {r: s for r, s in named.items() if s is not None} | inputs.profiles | inputs.further
+
+
 class Campus:
     """The demo site, its world, and as many engines, one after the other, as a test needs."""
 
-    def __init__(self, path: Path, *, days: int = 1, rules: LiveRules = RULES, faults=(), machines: int = 8) -> None:
-        loaded = demo_site()
-        self.loaded = loaded
-        self.window: Interval = days_of(loaded, 10, days)
-        self.model = model_of(loaded.site)
+    def __init__(
+        self, path: Path, *, days: int = 1, rules: LiveRules = RULES, faults=(), machines: int = 8, policy=Rolling
+    ) -> None:
+        self.loaded = demo_site()
+        self.window: Interval = days_of(self.loaded, 10, days)
+        self.model = model_of(self.loaded.site)
         self.layout = layout_of(inventory(machines))
         self.rules = rules
         self.path = path
-        variant = world(loaded, self.window)
-        inputs = variant.inputs
-        named = {
-            role: getattr(inputs, role) for role in inputs.__struct_fields__ if role not in ("profiles", "further")
-        }
-        self.series = {r: s for r, s in named.items() if s is not None} | inputs.profiles | inputs.further
+        self.policy = policy
+        self.series = surroundings(days)
         self.clock = SimulatedClock(float(self.window.start_s) - 30.0)
-        self.world = World(loaded.site, self.layout.inventory, start_us=self.clock.now_us(), faults=faults)
+        self.world = World(self.loaded.site, self.layout.inventory, start_us=self.clock.now_us(), faults=faults)
+        self.solver = None
 
-    def engine(self, policy=None) -> tuple[LiveSite, Engine]:
+    def state(self) -> LiveState:
+        """A state that nothing has happened in."""
+        return LiveState(self.model, self.layout, self.rules)
+
+    def engine(self, series=None) -> tuple[LiveSite, Engine]:
         """An engine that goes on with the journal as it is."""
         header = JournalHeader(
             kind="live",
             site=self.loaded.site.name,
-            policy="rolling",
+            policy=self.policy.name,
             period="",
             config_digest=self.loaded.digest,
             input_digest="",
             versions={},
         )
         journal, records = reopen(self.path, header, fsync_every=self.rules.fsync_every)
-        state = LiveState(self.model, self.layout, self.rules)
+        state = self.state()
         for seq, record in enumerate(records, start=1):
             state.absorb(seq, record)
         engine = Engine(
@@ -111,23 +125,27 @@ class Campus:
             drivers=sim_drivers(self.world, self.clock),
             meters=SimMeters(self.world, self.clock),
         )
-        feeds = RecordedFeeds(self.series, {role: 15 * 86_400 for role in self.series})
-        return LiveSite(engine, solver=InlineSolver(policy or Rolling()), feeds=feeds), engine
+        series = self.series if series is None else series
+        feeds = RecordedFeeds(series, dict.fromkeys(series, 15 * 86_400))
+        return LiveSite(engine, solver=self.solver or InlineSolver(self.policy()), feeds=feeds), engine
 
-    def run(self, seconds: float, *beside) -> Engine:
+    def run(self, seconds: float, *beside, series=None) -> Engine:
         """Run an engine so many seconds of site time; `beside` are coroutine functions of the live site."""
-        site, engine = self.engine()
 
-        async def whole() -> None:
+        async def whole() -> Engine:
+            site, engine = self.engine(series)
             moving = asyncio.ensure_future(self.clock.run())
-            until_s = self.clock.now_s() + seconds
             others = [asyncio.ensure_future(each(site)) for each in beside]
-            await site.run(until_s)
+            await site.run(self.clock.now_s() + seconds)
             await asyncio.gather(*others)
             moving.cancel()
+            return engine
 
-        asyncio.run(whole())
-        return engine
+        return asyncio.run(whole())
+
+    def records(self) -> list[LiveRecord]:
+        """What the journal holds."""
+        return read_live(self.path)[1]
 
 
 def order(campus: Campus, kind: OrderKind, mw: float = 0.0, *, name: str = "op.1", **fields) -> Order:

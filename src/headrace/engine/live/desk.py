@@ -21,12 +21,11 @@ from headrace.control.orders import Order, OrderKind
 from headrace.control.orders_in_force import refuse_restore
 from headrace.control.shed import Shedding, shed
 from headrace.engine.live.engine import Engine
+from headrace.engine.live.guard import MET_RATIO
 from headrace.engine.live.records import Delivered, Ordered, OrdersEnded, Waking
 
 __all__ = ["OrderDesk"]
 
-MET_RATIO: Final = 0.99
-"""Share of an order that counts as met: meters and machines are good for a hundredth."""
 SMALL_MW: Final = 1e-3
 """Power that nothing is switched for, MW."""
 
@@ -56,7 +55,8 @@ class OrderDesk:
                 return state.delivered.get(order.id) or self._result(order, 0.0, 0.0, ("order.came_before",))
             running = asyncio.ensure_future(self._take(order))
             self._running[order.id] = running
-            running.add_done_callback(lambda _: self._running.pop(order.id, None))
+            self._engine.under_way.add(order.id)
+            running.add_done_callback(lambda _: self._done(order.id))
         return await asyncio.shield(running)
 
     def preview(self, order: Order) -> Shedding:
@@ -75,6 +75,10 @@ class OrderDesk:
     async def drain(self) -> None:
         """Wait for the orders under way."""
         await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _done(self, order: str) -> None:
+        self._running.pop(order, None)
+        self._engine.under_way.discard(order)
 
     async def _take(self, order: Order) -> Delivered:
         engine = self._engine

@@ -57,6 +57,8 @@ class Engine:
         self.clock = clock
         self.meters = meters
         self.on_closed = on_closed
+        self.under_way: set[str] = set()
+        """Orders that the desk is at."""
         self._observed = observed
         self._load_mws = np.zeros(len(state.layout.load_names))
         self._counted_us = clock.now_us()

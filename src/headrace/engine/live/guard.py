@@ -14,9 +14,12 @@ from headrace.control.shed import shed
 from headrace.control.watch import watch
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.intervals import Intervals
-from headrace.engine.live.records import Believed, OrdersEnded, Waking
+from headrace.engine.live.records import Believed, Delivered, OrdersEnded, Waking
 
 __all__ = ["Guard"]
+
+MET_RATIO: Final = 0.99
+"""Share of an order that counts as met."""
 
 SMALL_MW: Final = 1e-3
 """Power that nothing is switched for, MW."""
@@ -55,6 +58,7 @@ class Guard:
         self._watch_assets()
         self._end_orders()
         await self._keep_limits()
+        self._settle_orders()
         if engine.state.waking is not None:
             await self._wake()
         if is_due:
@@ -101,8 +105,36 @@ class Guard:
             if carried_mw is not None:
                 await self._keep_below(f"limit.feeder.{feeder.name}", carried_mw, feeder.limit_mw, None, feeder.name)
 
+    def _settle_orders(self) -> None:
+        """Write how orders were met whose desk fell before it could: the engine was killed meanwhile."""
+        engine = self._engine
+        state, now_us = engine.state, engine.clock.now_us()
+        for name, held in state.orders.items():
+            order = held.order
+            if name in state.delivered or not self._is_due(order, now_us):
+                continue
+            asked_mw = order.mw if order.kind is OrderKind.SHED else max(0.0, held.before_mw - order.mw)
+            now_mw = engine.feeder_mw(order.feeder) if order.feeder else engine.site_mw()
+            if order.kind not in (OrderKind.SHED, OrderKind.LIMIT) or now_mw is None:
+                continue
+            met_mw = max(0.0, held.before_mw - now_mw)
+            if met_mw >= asked_mw * MET_RATIO:
+                engine.note(
+                    Delivered(
+                        at_us=now_us,
+                        order=name,
+                        asked_mw=asked_mw,
+                        met_mw=met_mw,
+                        is_met=True,
+                        reasons=("engine.down",),
+                    )
+                )
+                return
+
     def _is_due(self, order: Order, now_us: int) -> bool:
-        """Has an order had its own time, and its meter's?"""
+        """Has an order had its own time, and its meter's, and is nobody at it?"""
+        if order.id in self._engine.under_way:
+            return False
         allowed_s = order.within_s + self._engine.state.rules.settle_grace_s
         return now_us >= order.starts_us + round(allowed_s * US_PER_S)
 

@@ -119,6 +119,14 @@ class Intervals:
             self._moved_us = now_us
         await engine.carry_out(commands)
 
+    def take_up(self, record: str) -> None:
+        """Go on with the decision in force after a restart, from what devices say now: nothing is sent again."""
+        state = self._engine.state
+        if state.decision is not None:
+            self._record, self._acts = record, 0
+            self._sight = sight_of(state, moment_of(state.model.site, state.decision.at_s))
+            self.steer_again()
+
     def steer_again(self) -> None:
         """Balance anew under the decision in force: orders came or went."""
         engine = self._engine

@@ -70,9 +70,16 @@ class LiveSite:
         await engine.read_meters()
         await engine.read_assets()
         first_s = -(-engine.clock.now_us() // (step_s * US_PER_S)) * step_s
-        engine.note(Started(at_us=engine.clock.now_us(), first_s=first_s, stored_mwh=self._intervals.stored_mwh()))
+        decision = engine.state.decision
+        if decision is not None and decision.at_s == first_s:
+            first_s += step_s
+        seq = engine.note(
+            Started(at_us=engine.clock.now_us(), first_s=first_s, stored_mwh=self._intervals.stored_mwh())
+        )
         await self._intervals.ask_feeds()
         engine.settle_disk()
+        if decision is not None and first_s - step_s <= decision.at_s:
+            self._intervals.take_up(f"s{seq}")
 
     async def run(self, until_s: float | None = None) -> None:
         """Run until `until_s`, epoch seconds of the site's clock, or until `stop`."""
