@@ -1,6 +1,7 @@
 """Small live sites for tests: assets behind feeders, heard and running, and orders about them."""
 
 import msgspec
+import numpy as np
 from hypothesis import strategies as st
 
 from headrace.control.assets import Asset, AssetKind, Feeder, Inventory, WhenLost
@@ -92,6 +93,10 @@ def fleets(draw, most=12):
     fleet = running(layout, stopped=stopped, at_us=NOW_US - 3600 * S)
     flags = st.lists(st.sampled_from((False, False, False, True)), min_size=len(assets), max_size=len(assets))
     doubt = st.lists(st.sampled_from((0, 0, 0, 1, 2, 3)), min_size=len(assets), max_size=len(assets))
+    since_s = st.lists(st.sampled_from((1, 300, 3600)), min_size=len(assets), max_size=len(assets))
     return layout, msgspec.structs.replace(
-        fleet, is_lost=fleet.is_lost | draw(flags), doubt=(fleet.doubt * 0 + draw(doubt)).astype("int8")
+        fleet,
+        is_lost=fleet.is_lost | draw(flags),
+        doubt=np.array(draw(doubt), np.int8),
+        changed_us=NOW_US - S * np.array(draw(since_s), np.int64),
     )

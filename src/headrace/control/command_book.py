@@ -1,5 +1,7 @@
 """Commands of one decision, numbered as they are written: the same decision taken again makes the same ids."""
 
+from collections.abc import Iterable
+
 from headrace.control.commands import Action, Command
 from headrace.control.layout import US_PER_S, Layout
 
@@ -41,6 +43,22 @@ class CommandBook:
                 reason=self._reason,
             )
         )
+
+    def tell_all(self, layout: Layout, positions: Iterable[int], action: Action) -> None:
+        """Write one command to each of many assets, as fast as it goes."""
+        assets, record, first = layout.inventory.assets, self._record, len(self._written)
+        now_us, expires_us, reason = self._now_us, self._expires_us, self._reason
+        self._written += [
+            Command(
+                id=f"{record}.{number}",
+                asset=assets[i].name,
+                action=action,
+                commanded_us=now_us,
+                expires_us=expires_us,
+                reason=reason,
+            )
+            for number, i in enumerate(positions, start=first)
+        ]
 
     def take_back(self, number: int) -> None:
         """Leave out a command that is not needed after all; the others keep their numbers."""

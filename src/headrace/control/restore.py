@@ -95,10 +95,12 @@ def next_wave(
         return Wave(is_done=True)
     if not is_permitted:
         return Wave(reasons=("restore.awaits_permission",))
-    if binding.is_held or site_mw >= binding.most_mw:
+    waking_mw = _waking_mw(layout, fleet, now_us)
+    headroom_mw = binding.most_mw - site_mw - float(waking_mw.sum())
+    if binding.is_held or headroom_mw <= 0.0:
         return Wave(reasons=("restore.held",))
     reasons: list[str] = []
-    room = _Room(layout, feeder_mw, headroom_mw=binding.most_mw - site_mw, since_s=since_wave_s)
+    room = _Room(layout, feeder_mw + waking_mw, headroom_mw=headroom_mw, since_s=since_wave_s)
     book = CommandBook(record, "restore", now_us=now_us, life_s=rules.command_life_s)
     worths = layout.worth_ccy_per_mwh(worth_ccy_per_mwh_of_load)
     by_worth = sorted(left, key=lambda i: (-worths[i], layout.feeder_of[i], i))
@@ -158,6 +160,14 @@ def _why_not(layout: Layout, fleet: FleetState, i: int, *, now_us: int, authorit
         (not is_cooled, COOLING),
     )
     return next((why for is_in_the_way, why in obstacles if is_in_the_way), "")
+
+
+def _waking_mw(layout: Layout, fleet: FleetState, now_us: int) -> NDArray[np.float64]:
+    """Power of each feeder's assets that were told to run and have not said that they do; no meter shows it yet."""
+    told = [each is not None and each.action is Action.RUN and now_us < each.expires_us for each in fleet.told]
+    is_waking = np.array(told, np.bool_) & (fleet.runs != 1)
+    coming_mw = np.where(is_waking, layout.full_mw - layout.standby_mw, 0.0)
+    return np.asarray(np.bincount(layout.feeder_of, coming_mw, len(layout.base_mw)), np.float64)
 
 
 def _is_switch(layout: Layout, i: int) -> bool:

@@ -82,21 +82,18 @@ def shed(
     reason = f"order.{order.authority.name.lower()}.shed"
     chosen, last_gives_mw = _choose(give_mw, _in_order(layout, give_mw, worths, rules), mw)
     book = CommandBook(record, reason, now_us=now_us, life_s=rules.command_life_s)
-    expected_mw = 0.0
-    for count, i in enumerate(chosen, start=1):
-        is_last = count == len(chosen)
-        expected_mw += _tell(layout, fleet, book, i, last_gives_mw if is_last else float(give_mw[i]))
+    expected_mw = _tell(layout, fleet, book, give_mw, chosen, last_gives_mw)
     if expected_mw > mw + SLACK_MW:
         expected_mw -= _spare(book, give_mw, chosen, expected_mw - mw)
 
     short_mw = 0.0 if mw == np.inf else max(0.0, mw - expected_mw)
     reasons = (f"{reason}.short",) if short_mw > SLACK_MW else ()
     if mw > expected_mw + SLACK_MW:
-        doubted = np.flatnonzero(is_asked & layout.is_load & ~fleet.is_locked & ~fleet.is_trusted() & (fleet.runs != 0))
+        is_doubted = is_asked & layout.is_load & ~fleet.is_locked & (fleet.runs != 0) & (give_mw <= SLACK_MW)
+        doubted = np.flatnonzero(is_doubted)
         if emergency and doubted.size:
             reasons = (*reasons, f"{reason}.uncounted")
-            for i in doubted.tolist():
-                book.tell(layout, i, Action.STOP)
+            book.tell_all(layout, doubted.tolist(), Action.STOP)
     return Shedding(commands=book.commands, expected_mw=expected_mw, short_mw=short_mw, reasons=reasons)
 
 
@@ -134,7 +131,7 @@ def _in_order(
     own = np.flatnonzero(give_mw > 0.0)
     _, worth_class = np.unique(worth_ccy_per_mwh[own], return_inverse=True)
     group = worth_class * len(layout.base_mw) + layout.feeder_of[own]
-    group_gives_mw = np.bincount(group, give_mw[own])[group] if own.size else give_mw[own]
+    group_gives_mw = np.round(np.bincount(group, give_mw[own]), 9)[group] if own.size else give_mw[own]
     keys = (own, layout.feeder_of[own], -group_gives_mw, worth_class, firm_rank[layout.load_of[own]])
     return np.asarray(own[np.lexsort(keys)], np.int64)
 
@@ -151,7 +148,29 @@ def _choose(give_mw: NDArray[np.float64], by_order: NDArray[np.int64], mw: float
     return by_order[: last + 1].tolist(), mw - before_mw
 
 
-def _tell(layout: Layout, fleet: FleetState, book: CommandBook, i: int, needed_mw: float) -> float:
+def _tell(
+    layout: Layout,
+    fleet: FleetState,
+    book: CommandBook,
+    give_mw: NDArray[np.float64],
+    chosen: list[int],
+    last_gives_mw: float,
+) -> float:
+    """Tell every chosen asset to give what it can, the last what is needed of it; what they give together, MW."""
+    if not chosen:
+        return 0.0
+    *others, last = chosen
+    batteries = frozenset(layout.batteries)
+    told = 0
+    for k in [k for k, i in enumerate(others) if i in batteries] if batteries else ():
+        book.tell_all(layout, others[told:k], Action.STOP)
+        _tell_partly(layout, fleet, book, others[k], float(give_mw[others[k]]))
+        told = k + 1
+    book.tell_all(layout, others[told:], Action.STOP)
+    return float(give_mw[others].sum()) + _tell_partly(layout, fleet, book, last, last_gives_mw)
+
+
+def _tell_partly(layout: Layout, fleet: FleetState, book: CommandBook, i: int, needed_mw: float) -> float:
     """Tell one asset to give at least what is needed of it, and say what it will give."""
     drawn_mw = float(fleet.drawn_mw[i])
     left_mw = drawn_mw - needed_mw

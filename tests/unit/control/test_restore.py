@@ -140,3 +140,16 @@ def test_a_restoration_is_done_when_everything_runs():
     layout = site([asset("a")])
     assert wave(layout, running(layout)).is_done
     assert not wave(layout, metered(layout, off(layout), NOW_US)).is_done
+
+
+def test_what_is_waking_already_takes_the_room_that_no_meter_shows_yet():
+    layout = site([asset("a"), asset("b")])
+    fleet = off(layout)
+    first = wave(layout, fleet, since_s=10.0)
+    fleet = note_commands(layout, fleet, first.commands)
+    feeder_mw = np.array([0.0])
+    found = next_wave(
+        layout, fleet, ["a", "b"], WORTH, is_permitted=True, binding=Binding(most_mw=1.5, most_by=order()),
+        site_mw=0.0, feeder_mw=feeder_mw, since_wave_s=60.0, record="w2", now_us=NOW_US,
+    )  # fmt: skip
+    assert (told(first), told(found)) == ([("a", "run")], [])
