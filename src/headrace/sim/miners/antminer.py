@@ -22,7 +22,8 @@ MODEL: Final = "Antminer S19 Pro"
 FIRMWARE: Final = "uart_trans.1.3"
 POOLS: Final = tuple({"url": f"stratum+tcp://pool{i}.example:3333", "user": "site.1", "pass": "x"} for i in range(3))
 
-_PAGE = re.compile(rb"(GET|POST) /cgi-bin/(\w+)\.cgi HTTP/1\.1\r\n")
+_PAGE = re.compile(rb"(GET|POST) (/\S*) HTTP/1\.1\r\n")
+_NAME = re.compile(r"/cgi-bin/(\w+)\.cgi")
 _FIELD = re.compile(r'(\w+)="?([^",]*)"?')
 _SAVED = b'{"stats":"success","code":"M000","msg":"OK!"}'
 _REFUSED = b'{"stats":"error","code":"E003","msg":"Illegal value"}'
@@ -77,12 +78,13 @@ class AntminerTwin:
         self._challenge += 1
 
     def _page(self, page: re.Match[bytes], fields: dict[str, str], body: bytes) -> Request:
-        method, name = page[1].decode(), page[2].decode()
-        if not self._is_let_in(fields.get("authorization", ""), method, f"/cgi-bin/{name}.cgi"):
+        method, path = page[1].decode(), page[2].decode("latin-1")
+        if not self._is_let_in(fields.get("authorization", ""), method, path):
             challenge = f'Digest realm="{REALM}", nonce="{self._nonce}", qop="auth"'
             return _else(_http(401, b"", f"WWW-Authenticate: {challenge}\r\n"))
-        if name != "set_miner_conf":
-            return _else(b"", words=name)
+        named = _NAME.fullmatch(path)
+        if named is None or named[1] != "set_miner_conf":
+            return _else(b"", words=named[1] if named else path)
         try:
             conf = msgspec.json.decode(body, type=dict[str, object])
         except msgspec.DecodeError:

@@ -61,7 +61,7 @@ class WhatsMinerV2Twin:
         """Answer a question about the machine."""
         match request.words:
             case "summary":
-                return cgminer.answer("Summary", {"SUMMARY": [_summary(model, now_s)]}, code=11)
+                return cgminer.answer("Summary", {"SUMMARY": [_summary(model, now_s)]}, code=11, description="btminer")
             case "status":
                 found = {"btmineroff": str(model.is_asleep).lower(), "Firmware Version": f"'{FIRMWARE}'"}
                 return _said("S", _DONE, found)
@@ -70,7 +70,7 @@ class WhatsMinerV2Twin:
                 return _said("S", _DONE, found)
             case "devdetails":
                 row = {"DEVDETAILS": 0, "Name": "SM", "Model": MODEL}
-                return cgminer.answer("Device Details", {"DEVDETAILS": [row]})
+                return cgminer.answer("Device Details", {"DEVDETAILS": [row]}, description="btminer")
             case _:
                 return _said("E", 14, "invalid cmd")
 
@@ -95,7 +95,7 @@ class WhatsMinerV2Twin:
         if not is_current or command.get("token") != TOKENS[self._issued][2]:
             return _denied(_TOKEN_WRONG, "check token error")
         limit = str(command.get("power_limit", ""))
-        match command.get("cmd"):
+        match command.get("cmd", command.get("command")):
             case "power_off":
                 return _OFF
             case "power_on":
@@ -126,7 +126,7 @@ def _summary(model: MinerModel, now_s: float) -> dict[str, object]:
 
 
 def _said(letter: str, code: int, message: object) -> bytes:
-    return msgspec.json.encode({"STATUS": letter, "When": 0, "Code": code, "Msg": message, "Description": ""})
+    return msgspec.json.encode({"STATUS": letter, "When": 0, "Code": code, "Msg": message, "Description": "btminer"})
 
 
 def _denied(code: int, words: str) -> Request:
