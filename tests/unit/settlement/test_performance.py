@@ -63,10 +63,8 @@ def test_a_shed_that_never_came_is_not_met():
 def test_a_limit_is_met_below_it_and_a_raise_above_it():
     trace = trace_of((-120, 60.0), (5, 38.0))
     assert judge(trace, shed(kind=OrderKind.LIMIT, power_w=40 * MW)).met_us == START + 5 * S
-    assert (
-        judge(trace, shed(kind=OrderKind.RAISE, power_w=40 * MW)).met_us is None
-        or judge(trace, shed(kind=OrderKind.RAISE, power_w=40 * MW)).met_us == START
-    )
+    assert judge(trace, shed(kind=OrderKind.RAISE, power_w=40 * MW)).met_us == START  # 38 MW is in the band of 2 MW
+    assert judge(trace, shed(kind=OrderKind.RAISE, power_w=70 * MW)).in_band_ppm == 0
 
 
 def test_a_gap_is_estimated_on_the_straight_line_and_told():
