@@ -68,7 +68,7 @@ class TenInTenRules(msgspec.Struct, frozen=True, kw_only=True):
     """Most that the adjustment moves the mean either way, millionths."""
 
 
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+class Baseline(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="baseline"):
     """What would have been drawn."""
 
     method: Method
@@ -85,7 +85,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Days looked at and not used, latest first."""
 
 
-class NoBaseline(msgspec.Struct, frozen=True, kw_only=True):
+class NoBaseline(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="none"):
     """A baseline that can't be made."""
 
     method: Method
