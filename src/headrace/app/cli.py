@@ -301,6 +301,15 @@ def bench_peaks(*, data: Data = None, json: Json = False) -> None:
     show(bench_peaks(need_data(data)), print_peaks, as_json=json)
 
 
+@bench.command(name="flex")
+def bench_flex(*, json: Json = False) -> None:
+    """Measure AI work as flexible load against the published grid events, and a signed target's loop over MQTT."""
+    from headrace.app.bench.flex import bench_flex, print_flex
+    from headrace.app.printing import show
+
+    show(bench_flex(), print_flex, as_json=json)
+
+
 @bench.command(name="reserve")
 def bench_reserve(
     *,
