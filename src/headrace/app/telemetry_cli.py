@@ -47,9 +47,7 @@ def keys_init(
 
 @keys.command(name="enrol")
 def keys_enrol(
-    name: Name,
-    /,
-    *,
+    *names: Name,
     role: As = "device",
     rated_w: Annotated[int, Parameter(help="Rated power of a device, W; a reading above it is refused.")] = 0,
     at: Since = None,
@@ -57,10 +55,10 @@ def keys_enrol(
     folder: Folder = KEYS,
     json: Json = False,
 ) -> None:
-    """Make a key for a new device or gateway and enrol it."""
-    from headrace.app.telemetry_verbs import run_keys_change
+    """Make a key for each new device or gateway and enrol it."""
+    from headrace.app.telemetry_verbs import run_keys_enrol
 
-    run_keys_change(folder, "enrol", role=role, name=name, at=at, power_max_w=rated_w, reason=reason, as_json=json)
+    run_keys_enrol(folder, names, role=role, at=at, power_max_w=rated_w, reason=reason, as_json=json)
 
 
 @keys.command(name="rotate")
@@ -70,7 +68,7 @@ def keys_rotate(
     """Replace a key by a new one; the old one signs for it."""
     from headrace.app.telemetry_verbs import run_keys_change
 
-    run_keys_change(folder, "rotate", role=role, name=name, at=at, power_max_w=0, reason=reason, as_json=json)
+    run_keys_change(folder, "rotate", role=role, name=name, at=at, reason=reason, as_json=json)
 
 
 @keys.command(name="revoke")
@@ -80,7 +78,7 @@ def keys_revoke(
     """Make a key count for nothing from a time on, which may lie back when it was stolen."""
     from headrace.app.telemetry_verbs import run_keys_change
 
-    run_keys_change(folder, "revoke", role=role, name=name, at=at, power_max_w=0, reason=reason, as_json=json)
+    run_keys_change(folder, "revoke", role=role, name=name, at=at, reason=reason, as_json=json)
 
 
 @keys.command(name="show")

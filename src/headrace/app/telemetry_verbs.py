@@ -8,9 +8,9 @@ import msgspec
 from headrace.app.printing import console, print_json
 from headrace.app.times import instant
 from headrace.core import BadInput, ExitCode, HeadraceError, epoch_s, iso
-from headrace.settlement.identities import Role, fingerprint
+from headrace.settlement.identities import KeyEvent, Role, fingerprint
 
-__all__ = ["Unproven", "run_keys_change", "run_keys_init", "run_keys_show", "run_verify"]
+__all__ = ["Unproven", "run_keys_change", "run_keys_enrol", "run_keys_init", "run_keys_show", "run_verify"]
 
 
 class Unproven(HeadraceError):
@@ -63,29 +63,58 @@ def run_keys_init(folder: Path, *, site: str, as_json: bool) -> None:
     _tell({"site": keys.site, "authority": fingerprint(keys.authority), "folder": str(folder)}, as_json=as_json)
 
 
-def run_keys_change(
-    folder: Path, change: str, *, role: str, name: str, at: str | None, power_max_w: int, reason: str, as_json: bool
+def run_keys_enrol(
+    folder: Path,
+    names: tuple[str, ...],
+    *,
+    role: str,
+    at: str | None,
+    power_max_w: int,
+    reason: str,
+    as_json: bool,
 ) -> None:
-    """Enrol, rotate or revoke one identity."""
+    """Enrol devices or gateways."""
     from headrace.adapters.keys.chain import KeyFolder
 
-    keys, who = KeyFolder(folder), _role(role)
-    at_s = epoch_s(datetime.now(UTC) if at is None else instant(at, "UTC"))  # noqa: TID251  as is the clock
-    match change:
-        case "enrol":
-            event = keys.enrol(who, name, at_s=at_s, power_max_w=power_max_w, reason=reason)
-        case "rotate":
-            event = keys.rotate(who, name, at_s=at_s, reason=reason)
-        case _:
-            event = keys.revoke(who, name, at_s=at_s, reason=reason)
-    told = {
-        "change": event.change.value,
-        "role": event.role.value,
-        "name": event.name,
-        "key": fingerprint(event.public) if event.public else None,
-        "from": iso(event.at_s),
-    }
-    _tell(told, as_json=as_json)
+    if not names:
+        raise BadInput("headrace keys enrol", "no name", "Name what to enrol")
+    keys, who, at_s = KeyFolder(folder), _role(role), _at_s(at)
+    events = [keys.enrol(who, name, at_s=at_s, power_max_w=power_max_w, reason=reason) for name in names]
+    _tell_events(events, as_json=as_json)
+
+
+def run_keys_change(
+    folder: Path, change: str, *, role: str, name: str, at: str | None, reason: str, as_json: bool
+) -> None:
+    """Rotate or revoke one identity."""
+    from headrace.adapters.keys.chain import KeyFolder
+
+    keys, who, at_s = KeyFolder(folder), _role(role), _at_s(at)
+    made = keys.rotate if change == "rotate" else keys.revoke
+    _tell_events([made(who, name, at_s=at_s, reason=reason)], as_json=as_json)
+
+
+def _at_s(at: str | None) -> int:
+    """From when a change counts, epoch seconds: as typed, or now."""
+    return epoch_s(datetime.now(UTC) if at is None else instant(at, "UTC"))  # noqa: TID251  as is the clock
+
+
+def _tell_events(events: list[KeyEvent], *, as_json: bool) -> None:
+    told = [
+        {
+            "change": event.change.value,
+            "role": event.role.value,
+            "name": event.name,
+            "key": fingerprint(event.public) if event.public else None,
+            "from": iso(event.at_s),
+        }
+        for event in events
+    ]
+    if as_json:
+        print_json({"events": told})
+        return
+    for each in told:
+        console().print("  " + "  ".join(str(value) for value in each.values() if value), highlight=False, markup=False)
 
 
 def run_keys_show(folder: Path, *, as_json: bool) -> None:
