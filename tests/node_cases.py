@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from headrace.adapters.nodes.agent import AgentSettings, NodeAgent
 from headrace.adapters.nodes.fleet import FleetLimits, NodeFleet
-from headrace.adapters.nodes.groups import JobGroups
+from headrace.adapters.nodes.groups import FrozenGroups, JobGroups
 from headrace.adapters.nodes.proc import ProcessTable, Sweep
 from headrace.control.assets import Asset, AssetKind
 
@@ -60,12 +60,12 @@ async def until(claim, what, within_s=10.0):
     assert claim(), what
 
 
-def agent_for(node, *, sweep=None, power_cap=None, **settings):
+def agent_for(node, *, sweep=None, power_cap=None, control_groups=None, **settings):
     groups = JobGroups(node=node, tier_of_partition=TIERS)
     return NodeAgent(
         AgentSettings(node=node, **({"refresh_s": 0.05} | settings)),
         key=KEY,
-        groups=[groups],
+        groups=[groups, FrozenGroups(control_groups or {})],
         sweep=sweep or Sweep(ProcessTable()),
         now_us=now_us,
         passed_s=time.perf_counter,

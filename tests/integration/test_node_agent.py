@@ -1,9 +1,11 @@
 """A node's agent stops real processes, only those it may, and obeys nobody who does not have the key."""
 
 import asyncio
+import os
 import socket
 import sys
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +98,79 @@ async def test_a_checkpoint_signal_reaches_only_those_that_handle_it(jobs, tmp_p
         assert deaf.poll() is None
         refused = await fleet.tell({NODE: Notify(signal="KILL", expires_us=in_a_minute())})
         assert refused[NODE].result is Result.REFUSED
+
+
+TRAINING = """
+import multiprocessing, sys, time
+def worker(rank, barrier, folder):
+    with open(f"{folder}/rank{rank}", "a", buffering=1) as out:
+        for step in range(1000000):
+            barrier.wait(timeout=60.0)  # the all-reduce: who is stopped makes the others wait, and nobody fails
+            print(step, file=out)
+            time.sleep(0.002)
+barrier = multiprocessing.Barrier(3)
+ranks = [multiprocessing.Process(target=worker, args=(rank, barrier, "."), daemon=True) for rank in range(3)]
+[rank.start() for rank in ranks]
+[rank.join() for rank in ranks]
+"""
+
+
+async def test_a_training_run_of_several_processes_loses_no_step_over_pauses(jobs, tmp_path):
+    job = jobs.start("16", program=TRAINING)
+    files = [tmp_path / f"rank{rank}" for rank in range(3)]
+
+    def steps():
+        return [len(file.read_text().split()) if file.exists() else 0 for file in files]
+
+    await until(lambda: min(steps()) > 20, "the training has begun")
+    async with agents_and_fleet([agent_for("n00")]) as (fleet, _):
+        for _ in range(10):
+            await fleet.send([command(Action.STOP)])
+            assert stands(job)
+            at = steps()
+            await fleet.read()
+            assert steps() == at
+            await fleet.send([command(Action.RUN)])
+            await until(lambda at=at: min(steps()) > max(at) + 5, "the training goes on")
+    assert job.poll() is None
+    for file in files:
+        assert (done := [int(line) for line in file.read_text().split()]) == list(range(len(done)))
+
+
+async def test_a_control_group_is_frozen_with_whatever_it_forks(jobs, freezer):
+    job = jobs.start("17", partition="none")
+    (freezer / "cgroup.procs").write_text(str(job.pid))
+    agent = agent_for("n00", control_groups={"vm7": (freezer, "tier1")})
+    async with agents_and_fleet([agent]) as (fleet, _):
+        told = await fleet.tell({NODE: Pause(tiers=("tier1",), expires_us=in_a_minute())})
+        assert told[NODE].result is Result.ACKNOWLEDGED, told[NODE].reason
+        (group,) = told[NODE].answer.groups
+        assert group.name == "vm7"
+        assert group.stopped == group.processes > 0
+        await fleet.send([command(Action.RUN)])
+        told = await fleet.tell({NODE: Status()})
+        assert told[NODE].answer.groups[0].stopped == 0
+
+
+@pytest.fixture
+def freezer():
+    """A control group of our own, where that is allowed."""
+    parents = [path for path in (Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup")) if path.is_dir()]
+    folder = parents[0] / f"headrace-test-{os.getpid()}" if parents else Path("none")
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group of our own: {error}")
+    if not any((folder / name).exists() for name in ("freezer.state", "cgroup.freeze")):
+        folder.rmdir()
+        pytest.skip("control groups here cannot be frozen")
+    yield folder
+    for name, words in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+        if (folder / name).exists():
+            (folder / name).write_text(words)
+    for pid in (folder / "cgroup.procs").read_text().split():
+        (folder.parent / "cgroup.procs").write_text(pid)
+    folder.rmdir()
 
 
 async def test_silence_beyond_the_lease_leads_to_the_declared_state(jobs):
