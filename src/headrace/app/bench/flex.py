@@ -389,8 +389,8 @@ def bench_flex() -> dict[str, Any]:
     -------
     dict
         `phoenix.<policy>`, `phoenix_decode_unmoved.headrace` (no lever but pauses moves inference: the measured fact
-        without the assumed clock), `london.<policy>` (tiers hold in every event), `london_day_window.headrace` (tiers hold
-        over 24 h, which the baselines do not look at), `published`, `actuators`, `dsx_flex`.
+        without the assumed clock), `london.<policy>` (tiers hold in every event), `london_day_window.headrace`
+        (tiers hold over 24 h, which the baselines do not look at), `published`, `actuators`, `dsx_flex`.
     """
     return {
         "phoenix": {policy: phoenix(policy) for policy in POLICIES},
