@@ -148,6 +148,7 @@ class Guard:
         if not is_over or now_us - self._limited_us.get(code, -again_us) < again_us:
             return
         self._limited_us[code] = now_us
+        self._intervals.restrain()
         shedding = shed(
             state.layout,
             state.fleet,

@@ -25,7 +25,7 @@ from headrace.engine.live.meters import Amounts, amounts_of, counter_names, read
 from headrace.engine.live.moment import decision_of, moment_of, setpoints_digest, settle_interval, sight_of, stale_roles
 from headrace.engine.live.records import Based, Closed, Decided
 from headrace.engine.live.solver import LATE, Solver
-from headrace.engine.live.steering import Targets, steer
+from headrace.engine.live.steering import Drawn, Targets, steer
 
 __all__ = ["Intervals"]
 
@@ -59,6 +59,12 @@ class Intervals:
         self._record = ""
         self._acts = 0
         self._moved_us = engine.clock.now_us()
+        self._is_restrained = False
+        layout = engine.state.layout
+        self._rounding_mw = 0.5 * sum(
+            float(layout.full_mw[layout.is_load & (layout.load_of == k)].max(initial=0.0))
+            for k in range(len(layout.load_names))
+        )
 
     async def ask_feeds(self) -> None:
         """Take in what the feeds have that the book has not."""
@@ -92,7 +98,8 @@ class Intervals:
     async def act(self) -> None:
         """Tell machines what the decision in force asks of them, as far as ramps let it.
 
-        While a restoration goes on its waves alone raise power.
+        While a restoration goes on its waves alone raise power; after a limit had to be kept nothing does until the
+        next decision.
         """
         engine, targets = self._engine, self.targets
         state = engine.state
@@ -114,7 +121,8 @@ class Intervals:
             record=record,
             now_us=now_us,
         )
-        commands = (*allocation.commands, *self._battery(targets, record, now_us))
+        battery = () if self._is_restrained else self._battery(targets, record, now_us)
+        commands = (*allocation.commands, *battery)
         if allocation.commands:
             self._moved_us = now_us
         await engine.carry_out(commands)
@@ -127,6 +135,10 @@ class Intervals:
             self._sight = sight_of(state, moment_of(state.model.site, state.decision.at_s))
             self.steer_again()
 
+    def restrain(self) -> None:
+        """Raise nothing more under the decision in force: the meter showed more than it had reckoned with."""
+        self._is_restrained = True
+
     def steer_again(self) -> None:
         """Balance anew under the decision in force: orders came or went."""
         engine = self._engine
@@ -136,13 +148,14 @@ class Intervals:
                 state.model,
                 self._sight,
                 state.decision.setpoints,
-                firm_mw=self._firm_mw(),
+                drawn=self._drawn(),
                 binding=state.binding(now_us),
+                rounding_mw=self._rounding_mw,
             )
 
     def _load_mw(self, targets: Targets) -> dict[str, float]:
         state = self._engine.state
-        if state.waking is None:
+        if state.waking is None and not self._is_restrained:
             return targets.load_mw
         layout = state.layout
         drawn_mw = np.bincount(layout.load_of, state.fleet.drawn_mw, len(layout.load_names))
@@ -222,6 +235,7 @@ class Intervals:
         seq = engine.note(decided)
         engine.settle_disk()
         self._record, self._acts = f"d{seq}", 0
+        self._is_restrained = False
         self._sight = sight
         self.steer_again()
 
@@ -243,14 +257,18 @@ class Intervals:
             return state.cycle.stored_mwh
         return reading.soc_ratio * battery.stored_max_mwh
 
-    def _firm_mw(self) -> float | None:
-        """Load behind the connection that no machine of the inventory is, MW."""
+    def _drawn(self) -> Drawn | None:
+        """What the site draws now, by fresh meters."""
         engine = self._engine
         site_mw, fleet, layout = engine.site_mw(), engine.state.fleet, engine.state.layout
         if site_mw is None:
             return None
-        moved_mw = float(fleet.drawn_mw[layout.is_load].sum()) + sum(float(fleet.drawn_mw[i]) for i in layout.batteries)
-        return max(0.0, site_mw - moved_mw)
+        by_load = np.bincount(layout.load_of, np.where(layout.is_load, fleet.drawn_mw, 0.0), len(layout.load_names))
+        return Drawn(
+            site_mw=site_mw,
+            battery_mw=sum(float(fleet.drawn_mw[i]) for i in layout.batteries),
+            load_mw=dict(zip(layout.load_names, by_load.tolist(), strict=True)),
+        )
 
     def _battery(self, targets: Targets, record: str, now_us: int) -> tuple[Command, ...]:
         """What the battery is told, if that is another power than it was told last."""

@@ -24,7 +24,7 @@ from headrace.dispatch.uses import SiteModel, UseKind
 from headrace.engine.live.meters import load_of
 from headrace.engine.live.worth import worth_of_loads
 
-__all__ = ["Targets", "steer"]
+__all__ = ["Drawn", "Targets", "steer"]
 
 SLACK_MW: Final = 1e-6
 """A block within this of its width has all it can get."""
@@ -45,7 +45,26 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True):
     """What each block could take at the bus."""
 
 
-def steer(model: SiteModel, sight: Sight, setpoints: Setpoints, *, firm_mw: float | None, binding: Binding) -> Targets:
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
+    """What the site draws as its meters and assets say, for telling apart what is flexible."""
+
+    site_mw: float
+    """Net import at the connection, MW."""
+    battery_mw: float
+    """The battery's, load-positive, MW."""
+    load_mw: dict[str, float]
+    """IT power of each load, MW."""
+
+
+def steer(
+    model: SiteModel,
+    sight: Sight,
+    setpoints: Setpoints,
+    *,
+    drawn: Drawn | None,
+    binding: Binding,
+    rounding_mw: float,
+) -> Targets:
     """Balance the bus under this interval's setpoints.
 
     Parameters
@@ -54,25 +73,46 @@ def steer(model: SiteModel, sight: Sight, setpoints: Setpoints, *, firm_mw: floa
         The site, and what is seen.
     setpoints
         What control may do.
-    firm_mw
-        Load that is not flexible, as the meters show it; None if they don't.
+    drawn
+        What is drawn now, from which firm load follows; None if the meters don't say.
     binding
         What orders in force leave.
+    rounding_mw
+        What whole machines may come to above their loads' targets: kept below the connection, MW.
     """
     problem = present(model, sight, by_hand=False)
-    expected_mw = float(problem.firm_mw[0])
-    bus = _bus(model, problem, sight, setpoints, expected_mw if firm_mw is None else max(firm_mw, expected_mw))
+    pue_ratio = _pue(model, sight)
+    firm_mw = float(problem.firm_mw[0])
+    if drawn is not None and not model.site.generators:
+        firm_mw = max(firm_mw, _firm_mw(model, drawn, pue_ratio))
+    setpoints = msgspec.structs.replace(
+        setpoints,
+        import_limit_mw=max(0.0, min(setpoints.import_limit_mw, setpoints.import_max_mw - rounding_mw)),
+    )
+    bus = _bus(model, problem, sight, setpoints, firm_mw)
     flows = govern(setpoints, bus)
     if binding.reasons:
         setpoints = narrow(setpoints, binding, expected_mw=flows.import_mw - flows.export_mw)
         flows = govern(setpoints, bus)
     return Targets(
-        load_mw=_load_mw(model, _pue(model, sight), flows, bus),
+        load_mw=_load_mw(model, pue_ratio, flows, bus),
         worth_ccy_per_mwh=worth_of_loads(model, setpoints.use_worth_ccy_per_mwh, setpoints.charge_worth_ccy_per_mwh),
         charge_mw=flows.charge_mw,
         discharge_mw=flows.discharge_mw,
         width_mw=bus.use_width_mw,
     )
+
+
+def _firm_mw(model: SiteModel, drawn: Drawn, pue_ratio: list[float]) -> float:
+    """Load at the bus that no block is: what the meter shows less what flexible machines draw above idle."""
+    idle_mw = _idle_mw(model)
+    ratio_of = {
+        load_of(model.site, use.kind.value, use.load): ratio for use, ratio in zip(model.uses, pue_ratio, strict=True)
+    }
+    used_mw = sum(
+        max(0.0, drawn.load_mw.get(name, 0.0) - idle_mw.get(name, 0.0)) * ratio for name, ratio in ratio_of.items()
+    )
+    return max(0.0, drawn.site_mw - drawn.battery_mw - used_mw)
 
 
 def _bus(model: SiteModel, problem: Problem, sight: Sight, setpoints: Setpoints, firm_mw: float) -> Bus:
