@@ -16,6 +16,7 @@ from headrace.app.compiled import keep_compiled_code
 from headrace.app.folders import DEMO_OUT, REPLAY_OUT
 from headrace.app.live.cli import add_live_verbs
 from headrace.app.operator_cli import add_operator_verbs
+from headrace.app.sim_cli import add_sim_verb
 from headrace.app.telemetry_cli import add_verify, keys
 from headrace.core import ExitCode, HeadraceError
 
@@ -32,6 +33,7 @@ app.command(keys)
 add_verify(app)
 add_operator_verbs(app)
 add_live_verbs(app)
+add_sim_verb(app)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 Data = Annotated[
@@ -116,11 +118,17 @@ def report(*, out: Finished = None, json: Json = False) -> None:
 
 
 @app.command
-def check(site: SiteFile, /, *, json: Json = False) -> None:
+def check(
+    site: SiteFile,
+    /,
+    *,
+    devices: Annotated[Path | None, Parameter(name="--devices", help="Also check this device file against it.")] = None,
+    json: Json = False,
+) -> None:
     """Check a site file: every problem at once, with key, line and what to do."""
     from headrace.app.site_verbs import run_check
 
-    run_check(site, as_json=json)
+    run_check(site, devices=devices, as_json=json)
 
 
 @app.command

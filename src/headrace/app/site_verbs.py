@@ -2,8 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from headrace.adapters.sitefile import load_site, new_site_text, site_schema
+from headrace.adapters.sitefile import LoadedSite, load_site, new_site_text, site_schema
 from headrace.app.printing import console, print_json
 from headrace.core import BadInput
 from headrace.engine.atomic import replacing_file
@@ -11,9 +12,10 @@ from headrace.engine.atomic import replacing_file
 __all__ = ["run_check", "run_new"]
 
 
-def run_check(site: Path, *, as_json: bool) -> None:
-    """Check a site file and say what it declares."""
+def run_check(site: Path, *, as_json: bool, devices: Path | None = None) -> None:
+    """Check a site file, and a device file with it, and say what they declare."""
     loaded = load_site(site)
+    equipment = {} if devices is None else _equipment(devices, loaded)
     window = loaded.window
     summary = {
         "site": loaded.site.name,
@@ -23,7 +25,7 @@ def run_check(site: Path, *, as_json: bool) -> None:
         "period": None if window is None else [window.start.isoformat(), window.end.isoformat()],
         "digest": loaded.digest,
         "notes": list(loaded.notes),
-    }
+    } | equipment
     if as_json:
         print_json(summary)
         return
@@ -35,6 +37,21 @@ def run_check(site: Path, *, as_json: bool) -> None:
     page.print(f"{site}: a site Headrace can run.", highlight=False, markup=False)
     for key, value in lines.items():
         page.print(f"  {key.replace('_', ' ')}: {value}", highlight=False, markup=False)
+
+
+def _equipment(path: Path, site: LoadedSite) -> dict[str, Any]:
+    """What a device file declares."""
+    from headrace.adapters.devicefile import load_devices
+
+    read = load_devices(path, site)
+    assets = read.inventory.assets
+    kinds = sorted({each.kind.value for each in assets})
+    return {
+        "devices": {kind: sum(each.kind.value == kind for each in assets) for kind in kinds},
+        "feeders": [each.name for each in read.inventory.feeders],
+        "devices_digest": read.digest,
+        "device_notes": list(read.notes),
+    }
 
 
 def run_new(name: str, *, folder: Path, as_json: bool) -> None:

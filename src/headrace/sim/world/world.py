@@ -118,6 +118,8 @@ class World:
         self.totals = Totals(site, self.layout)
         self.effects: deque[Effect] = deque(maxlen=EFFECTS_KEPT)
         """What devices heard, oldest first."""
+        self.heard = 0
+        """How many effects there were since the start, forgotten ones too."""
         self.start_us = start_us
         self.now_us = start_us
         """How far the world is, epoch microseconds."""
@@ -186,6 +188,11 @@ class World:
     def add_fault(self, fault: Fault) -> None:
         """Let something go wrong; its times count from the world's start."""
         self.faults.add(fault)
+
+    def reset(self, feeder: str) -> None:
+        """Close a feeder's breaker by hand."""
+        self.circuits.reset(feeder)
+        self._serve()
 
     def supplied(self, asset: str) -> bool:
         """Has a machine voltage?"""
@@ -374,6 +381,7 @@ class World:
             else:
                 changed = self._act(order)
                 obeyed |= changed
+                self.heard += 1
                 self.effects.append(
                     Effect(
                         at_us=self.now_us,
