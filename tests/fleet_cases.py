@@ -68,12 +68,12 @@ def order(kind=OrderKind.SHED, authority=Authority.GRID, *, name="o1", mw=0.0, *
 @st.composite
 def fleets(draw, most=12):
     """A layout of mixed machines on up to three feeders, and a fleet some of which is stopped, lost or in doubt."""
-    count = draw(st.integers(1, most))
+    count = draw(st.integers(min(3, most), most))
     loads = ("s21", "s19", "train", "firm")
     assets = []
     for k in range(count):
-        full_mw = draw(st.integers(1, 40)) / 10.0
-        least_mw = draw(st.none() | st.just(full_mw * 0.5))
+        full_mw = draw(st.sampled_from((0.1, 0.3, 0.5, 1.0, 2.0, 4.0)))
+        least_mw = draw(st.sampled_from((None, None, full_mw * 0.5)))
         assets.append(
             asset(
                 f"a{k}",
@@ -89,10 +89,11 @@ def fleets(draw, most=12):
     if draw(st.booleans()):
         assets.append(asset("bess", "f1", load="battery", full_mw=2.0, kind=AssetKind.BATTERY))
     layout = site(assets)
-    stopped = draw(st.sets(st.sampled_from([each.name for each in assets if each.kind is AssetKind.MINER])))
+    machines = [each.name for each in assets if each.kind is AssetKind.MINER]
+    stopped = draw(st.sets(st.sampled_from(machines), max_size=len(machines) // 2))
     fleet = running(layout, stopped=stopped, at_us=NOW_US - 3600 * S)
-    flags = st.lists(st.sampled_from((False, False, False, True)), min_size=len(assets), max_size=len(assets))
-    doubt = st.lists(st.sampled_from((0, 0, 0, 1, 2, 3)), min_size=len(assets), max_size=len(assets))
+    flags = st.lists(st.sampled_from((False,) * 7 + (True,)), min_size=len(assets), max_size=len(assets))
+    doubt = st.lists(st.sampled_from((0,) * 9 + (1, 2, 3)), min_size=len(assets), max_size=len(assets))
     since_s = st.lists(st.sampled_from((1, 300, 3600)), min_size=len(assets), max_size=len(assets))
     return layout, msgspec.structs.replace(
         fleet,

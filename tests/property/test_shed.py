@@ -13,12 +13,17 @@ from headrace.control.layout import layout_of
 from headrace.control.orders import Authority
 from headrace.control.shed import flexible_mw, shed
 
-WORTH = {"s19": 40.0, "s21": 60.0, "train": 300.0, "firm": 2000.0, "battery": 500.0}
+WORTH = {"s19": 40.0, "s21": 60.0, "train": 300.0, "firm": 50.0, "battery": 500.0}
 RULES = LadderRules(firm=("firm",))
 RULE_SETS = st.sampled_from(
     (RULES, LadderRules(firm=("firm",), exceptions=(LadderException(load="train", yields_to=Authority.SITE),)))
 )
-TARGETS = st.one_of(st.floats(0.0, 50.0), st.just(math.inf))
+SHARES = st.one_of(st.floats(0.0, 1.0), st.sampled_from((0.0, 1.0, 1.2, math.inf)))
+"""Of all that is flexible."""
+
+
+def target_mw(case, share):
+    return share * (1e-3 + float(flexible_mw(*case, RULES).sum()))
 
 
 def take(case, mw, authority, rules=RULES, **more):
@@ -47,24 +52,28 @@ def counted(case, shedding):
 
 
 @pytest.mark.inv("L1")
-@given(fleets(), TARGETS, st.sampled_from(Authority), RULE_SETS)
-def test_no_authority_takes_what_the_ladder_keeps_from_it(case, mw, authority, rules):
+@given(fleets(), SHARES, st.sampled_from(Authority), RULE_SETS)
+def test_no_authority_takes_what_the_ladder_keeps_from_it(case, share, authority, rules):
     layout, _ = case
-    for command in take(case, mw, authority, rules).commands:
+    for command in take(case, target_mw(case, share), authority, rules).commands:
         assert may_take(rules, authority, layout.asset(layout.position[command.asset]).load)
 
 
 @pytest.mark.inv("L2")
-@given(fleets(), TARGETS, st.sampled_from([Authority.FIRM, Authority.VOLUNTARY, Authority.MONEY]))
-def test_neither_programme_nor_price_ever_cuts_a_firm_lease(case, mw, authority):
+@given(fleets(), SHARES, st.sampled_from([Authority.FIRM, Authority.VOLUNTARY, Authority.MONEY]))
+def test_neither_programme_nor_price_ever_cuts_a_firm_lease(case, share, authority):
     layout, _ = case
-    loads = {layout.asset(layout.position[command.asset]).load for command in take(case, mw, authority).commands}
+    loads = {
+        layout.asset(layout.position[command.asset]).load
+        for command in take(case, target_mw(case, share), authority).commands
+    }
     assert "firm" not in loads
 
 
 @pytest.mark.inv("L3")
-@given(fleets(), TARGETS, st.sampled_from(Authority))
-def test_without_any_one_of_its_commands_a_shed_would_miss_its_target(case, mw, authority):
+@given(fleets(), SHARES, st.sampled_from(Authority))
+def test_without_any_one_of_its_commands_a_shed_would_miss_its_target(case, share, authority):
+    mw = target_mw(case, share)
     shedding = take(case, mw, authority)
     given_mw = [gives_mw(case, command) for command in counted(case, shedding)]
     assert shedding.expected_mw == pytest.approx(sum(given_mw), abs=1e-6)
@@ -79,9 +88,10 @@ def test_without_any_one_of_its_commands_a_shed_would_miss_its_target(case, mw, 
 
 
 @pytest.mark.inv("L3")
-@given(fleets(), TARGETS, st.sampled_from(Authority))
-def test_only_an_emergency_that_falls_short_tells_what_it_does_not_count_on(case, mw, authority):
+@given(fleets(), SHARES, st.sampled_from(Authority))
+def test_only_an_emergency_that_falls_short_tells_what_it_does_not_count_on(case, share, authority):
     layout, fleet = case
+    mw = target_mw(case, share)
     shedding = take(case, mw, authority)
     trusted = fleet.is_trusted() & (fleet.runs == 1)
     for command in shedding.commands:
@@ -93,18 +103,20 @@ def test_only_an_emergency_that_falls_short_tells_what_it_does_not_count_on(case
 
 
 @pytest.mark.inv("L4")
-@given(fleets(), TARGETS, st.sampled_from(Authority))
-def test_the_same_record_is_the_same_commands(case, mw, authority):
+@given(fleets(), SHARES, st.sampled_from(Authority))
+def test_the_same_record_is_the_same_commands(case, share, authority):
     layout, fleet = case
     again = (layout_of(layout.inventory), fleet)
+    mw = target_mw(case, share)
     first = take(case, mw, authority).commands
     assert first == take(again, mw, authority).commands
     assert len({command.id for command in first}) == len(first)
     assert len({command.asset for command in first}) == len(first)
 
 
-@given(fleets(), TARGETS, st.sampled_from(Authority))
-def test_the_fast_selection_agrees_with_a_slow_one(case, mw, authority):
+@given(fleets(), SHARES, st.sampled_from(Authority))
+def test_the_fast_selection_agrees_with_a_slow_one(case, share, authority):
+    mw = target_mw(case, share)
     expected = slow_selection(case, mw, authority)
     assert [command.asset for command in counted(case, take(case, mw, authority))] == expected
 

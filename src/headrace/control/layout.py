@@ -31,6 +31,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Load of each asset, shape (N,)."""
     feeder_of: NDArray[np.int64]
     """Feeder of each asset, shape (N,)."""
+    behind_of: NDArray[np.int64]
+    """Feeder that each asset's command is felt on: for a switch the one it serves, else its own; shape (N,)."""
     is_load: NDArray[np.bool_]
     """Is it a machine that control may stop and start? Shape (N,)."""
     keeps: NDArray[np.bool_]
@@ -49,6 +51,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Shape (N,)."""
     base_mw: NDArray[np.float64]
     """What each feeder carries beside its assets, shape (F,)."""
+    is_switch: NDArray[np.bool_]
+    """Is it the switch of a feeder? Shape (N,)."""
     contactor_of: tuple[int, ...]
     """Asset that switches each feeder; -1 for none."""
     cooling_of: tuple[int, ...]
@@ -72,6 +76,13 @@ def layout_of(inventory: Inventory) -> Layout:
     load_names = tuple(dict.fromkeys(asset.load for asset in assets))
     load_position = {name: k for k, name in enumerate(load_names)}
 
+    feeder_of = np.array([feeder_position[asset.feeder] for asset in assets], np.int64)
+    behind_of, is_switch = feeder_of.copy(), np.zeros(len(assets), np.bool_)
+    contactor_of = tuple(position.get(feeder.contactor, -1) for feeder in inventory.feeders)
+    for f, contactor in enumerate(contactor_of):
+        if contactor >= 0:
+            behind_of[contactor], is_switch[contactor] = f, True
+
     def column(values: list[float]) -> NDArray[np.float64]:
         return np.array(values, np.float64)
 
@@ -82,7 +93,9 @@ def layout_of(inventory: Inventory) -> Layout:
         meter_position={feeder.meter: f for f, feeder in enumerate(inventory.feeders)},
         load_names=load_names,
         load_of=np.array([load_position[asset.load] for asset in assets], np.int64),
-        feeder_of=np.array([feeder_position[asset.feeder] for asset in assets], np.int64),
+        feeder_of=feeder_of,
+        behind_of=behind_of,
+        is_switch=is_switch,
         is_load=np.array([asset.kind in (AssetKind.MINER, AssetKind.NODE) for asset in assets], np.bool_),
         keeps=np.array([asset.when_lost is WhenLost.KEEPS for asset in assets], np.bool_),
         batteries=tuple(i for i, asset in enumerate(assets) if asset.kind is AssetKind.BATTERY),
@@ -92,6 +105,6 @@ def layout_of(inventory: Inventory) -> Layout:
         watchdog_us=np.array([round(asset.watchdog_s * US_PER_S) for asset in assets], np.int64),
         min_off_us=np.array([round(asset.min_off_s * US_PER_S) for asset in assets], np.int64),
         base_mw=column([feeder.base_mw for feeder in inventory.feeders]),
-        contactor_of=tuple(position.get(feeder.contactor, -1) for feeder in inventory.feeders),
+        contactor_of=contactor_of,
         cooling_of=tuple(position.get(feeder.cooling, -1) for feeder in inventory.feeders),
     )

@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.control.assets import AssetKind
 from headrace.control.authority import NO_EXCEPTIONS, LadderRules, overrides_min_off
 from headrace.control.command_book import CommandBook
 from headrace.control.commands import Action, Command
@@ -26,7 +25,17 @@ __all__ = ["Wave", "next_wave"]
 
 CREDIT_S: Final = 60.0
 """Ramp saved up while nothing could start counts for this long at most: waiting for cooling earns no step."""
-COOLING: Final = "restore.awaits_cooling"
+OBSTACLES: Final = (
+    "",
+    "restore.locked_out",
+    "restore.not_heard",
+    "restore.under_way",
+    "restore.min_off",
+    "restore.awaits_switch",
+    "restore.awaits_cooling",
+)
+"""What may keep an asset from starting, the first in its way first."""
+AWAITS_COOLING: Final = len(OBSTACLES) - 1
 """Its cooling does not run yet."""
 SLACK_MW: Final = 1e-9
 """Least rise that a start counts for, and what rounding may add to a wave."""
@@ -90,101 +99,80 @@ def next_wave(
     rules
         What the site declares of its ladder.
     """
-    left = [i for i in (layout.position[name] for name in wanted) if _is_to_start(layout, fleet, i)]
-    if not left:
+    left = _to_start(layout, fleet, wanted)
+    if not left.any():
         return Wave(is_done=True)
     if not is_permitted:
         return Wave(reasons=("restore.awaits_permission",))
-    waking_mw = _waking_mw(layout, fleet, now_us)
+    is_waking = _is_waking(fleet, now_us)
+    waking_mw = np.bincount(
+        layout.feeder_of, np.where(is_waking, layout.full_mw - layout.standby_mw, 0.0), len(layout.base_mw)
+    )
     headroom_mw = binding.most_mw - site_mw - float(waking_mw.sum())
     if binding.is_held or headroom_mw <= 0.0:
         return Wave(reasons=("restore.held",))
-    reasons: list[str] = []
-    room = _Room(layout, feeder_mw + waking_mw, headroom_mw=headroom_mw, since_s=since_wave_s)
-    book = CommandBook(record, "restore", now_us=now_us, life_s=rules.command_life_s)
+    why_not = _why_not(layout, fleet, is_waking, now_us=now_us, authority=authority)
+    cooling = {layout.cooling_of[f] for f in np.unique(layout.behind_of[left & (why_not == AWAITS_COOLING)]).tolist()}
+    left[sorted(i for i in cooling if fleet.runs[i] != 1)] = True
+    reasons = [OBSTACLES[k] for k in np.unique(why_not[left]).tolist() if k > 0]
+    ready = np.flatnonzero(left & (why_not == 0))
     worths = layout.worth_ccy_per_mwh(worth_ccy_per_mwh_of_load)
-    by_worth = sorted(left, key=lambda i: (-worths[i], layout.feeder_of[i], i))
-    may_start = _may_start(layout, fleet, by_worth, reasons, now_us=now_us, authority=authority)
-    rises_mw = [room.take(i, _rise_mw(layout, fleet, i)) for i in may_start]
-    for i, rise_mw in zip(may_start, rises_mw, strict=True):
-        if rise_mw > 0.0:
-            book.tell(layout, i, Action.CLOSE if _is_switch(layout, i) else Action.RUN)
-        else:
-            reasons.append("restore.awaits_ramp")
-    return Wave(commands=book.commands, rise_mw=sum(rises_mw), reasons=tuple(dict.fromkeys(reasons)))
+    worths[sorted(cooling)] = np.inf
+    ready = ready[np.lexsort((ready, layout.behind_of[ready], -worths[ready]))]
+    room = _Room(layout, feeder_mw + waking_mw, headroom_mw=headroom_mw, since_s=since_wave_s)
+    started, rise_mw = room.fill(ready, _rise_mw(layout, fleet))
+    if len(started) < ready.size:
+        reasons.append("restore.awaits_ramp")
+    book = CommandBook(record, "restore", now_us=now_us, life_s=rules.command_life_s)
+    for i in started:
+        book.tell(layout, i, Action.CLOSE if layout.is_switch[i] else Action.RUN)
+    return Wave(commands=book.commands, rise_mw=rise_mw, reasons=tuple(reasons))
 
 
-def _may_start(
-    layout: Layout, fleet: FleetState, by_worth: list[int], reasons: list[str], *, now_us: int, authority: Authority
-) -> list[int]:
-    """What may start now, the cooling that something waits for before all else; adds why the others may not."""
-    may_start, cooling = [], []
-    for i in by_worth:
-        why_not = _why_not(layout, fleet, i, now_us=now_us, authority=authority)
-        if why_not == COOLING:
-            cooling.append(layout.cooling_of[_feeder_behind(layout, i)])
-        if why_not:
-            reasons.append(why_not)
-        else:
-            may_start.append(i)
-    for i in dict.fromkeys(cooling):
-        why_not = _why_not(layout, fleet, i, now_us=now_us, authority=authority)
-        if why_not:
-            reasons.append(why_not)
-        elif fleet.runs[i] != 1 and i not in may_start:
-            may_start.insert(0, i)
-    return may_start
+def _to_start(layout: Layout, fleet: FleetState, wanted: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of them stand, or run under a cap, shape (N,). A battery is the plan's business."""
+    left = np.zeros(len(fleet.runs), np.bool_)
+    left[[layout.position[name] for name in wanted]] = True
+    left[list(layout.batteries)] = False
+    is_capped = [told is not None and told.action is Action.CAP for told in fleet.told]
+    return np.asarray(left & ((fleet.runs != 1) | np.array(is_capped, np.bool_)), np.bool_)
 
 
-def _is_to_start(layout: Layout, fleet: FleetState, i: int) -> bool:
-    """Does it stand, or run under a cap? A battery is the plan's business."""
-    told = fleet.told[i]
-    is_capped = told is not None and told.action is Action.CAP
-    return layout.asset(i).kind is not AssetKind.BATTERY and (fleet.runs[i] != 1 or is_capped)
+def _is_waking(fleet: FleetState, now_us: int) -> NDArray[np.bool_]:
+    """Which assets were told to run and have not said that they do: no meter shows them yet; shape (N,)."""
+    starts = (Action.RUN, Action.CLOSE)
+    told = [each is not None and each.action in starts and now_us < each.expires_us for each in fleet.told]
+    return np.asarray(np.array(told, np.bool_) & (fleet.runs != 1), np.bool_)
 
 
-def _why_not(layout: Layout, fleet: FleetState, i: int, *, now_us: int, authority: Authority) -> str:
-    """Why an asset may not start now; empty if it may."""
-    told, f = fleet.told[i], _feeder_behind(layout, i)
-    switch, cooling = layout.contactor_of[f], layout.cooling_of[f]
-    is_under_way = told is not None and told.action in (Action.RUN, Action.CLOSE) and now_us < told.expires_us
-    is_resting = now_us - fleet.changed_us[i] < layout.min_off_us[i] and not overrides_min_off(authority)
-    hangs_behind = cooling >= 0 and _is_switch(layout, i) and layout.feeder_of[cooling] == f
-    is_cooled = cooling in (-1, i) or hangs_behind or (fleet.runs[cooling] == 1 and fleet.is_confirmed[cooling])
-    obstacles = (
-        (fleet.is_locked[i], "restore.locked_out"),
-        (fleet.is_lost[i] or fleet.doubt[i] != Doubt.NONE, "restore.not_heard"),
-        (is_under_way, "restore.under_way"),
-        (is_resting, "restore.min_off"),
-        (switch not in (-1, i) and fleet.runs[switch] == 0, "restore.awaits_switch"),
-        (not is_cooled, COOLING),
+def _why_not(
+    layout: Layout, fleet: FleetState, is_waking: NDArray[np.bool_], *, now_us: int, authority: Authority
+) -> NDArray[np.int64]:
+    """The first obstacle in each asset's way by its place in `OBSTACLES`, shape (N,); 0 for none."""
+    switch = np.array(layout.contactor_of)[layout.behind_of]
+    cooling = np.array(layout.cooling_of)[layout.behind_of]
+    itself = np.arange(len(fleet.runs))
+    is_dead = (switch >= 0) & (switch != itself) & (fleet.runs[switch] == 0)
+    hangs_behind = layout.is_switch & (layout.feeder_of[cooling] == layout.behind_of)
+    is_cooled = (cooling < 0) | (cooling == itself) | hangs_behind
+    is_cooled |= (fleet.runs[cooling] == 1) & fleet.is_confirmed[cooling]
+    is_resting = (now_us - fleet.changed_us < layout.min_off_us) & (not overrides_min_off(authority))
+    in_the_way = (
+        fleet.is_locked,
+        fleet.is_lost | (fleet.doubt != Doubt.NONE),
+        is_waking,
+        is_resting & (fleet.runs != 1),
+        is_dead,
+        ~is_cooled,
     )
-    return next((why for is_in_the_way, why in obstacles if is_in_the_way), "")
+    return np.asarray(np.select(in_the_way, range(1, len(OBSTACLES)), 0), np.int64)
 
 
-def _waking_mw(layout: Layout, fleet: FleetState, now_us: int) -> NDArray[np.float64]:
-    """Power of each feeder's assets that were told to run and have not said that they do; no meter shows it yet."""
-    told = [each is not None and each.action is Action.RUN and now_us < each.expires_us for each in fleet.told]
-    is_waking = np.array(told, np.bool_) & (fleet.runs != 1)
-    coming_mw = np.where(is_waking, layout.full_mw - layout.standby_mw, 0.0)
-    return np.asarray(np.bincount(layout.feeder_of, coming_mw, len(layout.base_mw)), np.float64)
-
-
-def _is_switch(layout: Layout, i: int) -> bool:
-    return layout.asset(i).kind is AssetKind.CONTACTOR
-
-
-def _feeder_behind(layout: Layout, i: int) -> int:
-    """The feeder that a switch serves; of anything else, the one it hangs on."""
-    return layout.contactor_of.index(i) if i in layout.contactor_of else int(layout.feeder_of[i])
-
-
-def _rise_mw(layout: Layout, fleet: FleetState, i: int) -> float:
-    """Power that a start brings at most, MW."""
-    if not _is_switch(layout, i):
-        return max(float(layout.full_mw[i] - fleet.drawn_mw[i]), SLACK_MW)
-    f = _feeder_behind(layout, i)
-    return float(layout.base_mw[f] + layout.full_mw[layout.feeder_of == f].sum())
+def _rise_mw(layout: Layout, fleet: FleetState) -> NDArray[np.float64]:
+    """Power that each asset's start brings at most, MW, shape (N,); a switch brings all that hangs behind it."""
+    rise_mw = np.maximum(layout.full_mw - fleet.drawn_mw, SLACK_MW)
+    behind_mw = layout.base_mw + np.bincount(layout.feeder_of, layout.full_mw, len(layout.base_mw))
+    return np.asarray(np.where(layout.is_switch, behind_mw[layout.behind_of], rise_mw), np.float64)
 
 
 class _Room:
@@ -198,16 +186,22 @@ class _Room:
         self._waited_mw = [min(ramp * since_s / 60.0, mw) for ramp, mw in zip(ramp_mw_per_min, limit_mw, strict=True)]
         wave_s = min(since_s, CREDIT_S)
         self._left_mw = [min(ramp * wave_s / 60.0, mw) for ramp, mw in zip(ramp_mw_per_min, limit_mw, strict=True)]
-        self._layout = layout
-        self._is_first = True
+        self._feeder_of = layout.behind_of
 
-    def take(self, i: int, rise_mw: float) -> float:
-        """Take the rise of one asset if it fits; what was taken, MW."""
-        f = _feeder_behind(self._layout, i) + 1
-        left_mw = self._waited_mw if self._is_first else self._left_mw
-        if rise_mw > min(left_mw[0], left_mw[f]) + SLACK_MW:
-            return 0.0
-        self._is_first = False
-        self._left_mw[0] -= rise_mw
-        self._left_mw[f] -= rise_mw
-        return rise_mw
+    def fill(self, ready: NDArray[np.int64], rise_mw: NDArray[np.float64]) -> tuple[list[int], float]:
+        """Assets that fit, in their order, and what they bring together, MW."""
+        started: list[int] = []
+        least_mw = float(rise_mw[ready].min(initial=np.inf))
+        together_mw = 0.0
+        for i, f, mw in zip(
+            ready.tolist(), (self._feeder_of[ready] + 1).tolist(), rise_mw[ready].tolist(), strict=True
+        ):
+            left_mw = self._left_mw if started else self._waited_mw
+            if mw <= min(left_mw[0], left_mw[f]) + SLACK_MW:
+                started.append(i)
+                together_mw += mw
+                self._left_mw[0] -= mw
+                self._left_mw[f] -= mw
+            if started and self._left_mw[0] + SLACK_MW < least_mw:
+                break
+        return started, together_mw

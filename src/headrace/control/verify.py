@@ -180,8 +180,7 @@ def narrow_suspicion(
 
 def _judge_of(layout: Layout, command: Command) -> int:
     """The feeder whose meter shows what a command does: a switch is judged by what it switches."""
-    i = layout.position[command.asset]
-    return layout.contactor_of.index(i) if i in layout.contactor_of else int(layout.feeder_of[i])
+    return int(layout.behind_of[layout.position[command.asset]])
 
 
 def _drop_mw(layout: Layout, before: FleetState, command: Command, meter_ratio: float) -> float:
