@@ -11,6 +11,7 @@ import pytest
 
 import caps_contract
 from caps_contract import keep_the_contract, wall_us
+from headrace.adapters.caps.node import node_power_cap
 from headrace.adapters.caps.redfish import RedfishCaps, RedfishUnit
 from headrace.core import BadInput
 from headrace.sim.caps import Accelerator, RedfishServer, SimulatedCaps
@@ -119,3 +120,14 @@ def test_plain_http_to_another_machine_is_refused():
     unit = RedfishUnit(name="n1", controller="http://10.0.0.1", resource="/redfish/v1/Chassis/1")
     with pytest.raises(BadInput, match="Use https"):
         RedfishCaps((unit,), user="root", password_file="", now_us=wall_us)
+
+
+async def test_a_nodes_cap_is_shared_by_its_accelerators_after_the_rest():
+    pair = {"a": Accelerator(), "b": Accelerator()}
+    cap = node_power_cap(SimulatedCaps(pair, now_us=wall_us), rest_w=400)
+    assert await cap(1201) == ""
+    assert [each.limit_w for each in pair.values()] == [400, 400]
+    assert "a: takes 200 to 700 W, asked for 100 W" in await cap(600)
+    assert [each.limit_w for each in pair.values()] == [400, 400]
+    assert await cap(None) == ""
+    assert [each.limit_w for each in pair.values()] == [700, 700]
