@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from itertools import count
@@ -84,6 +85,31 @@ async def test_a_group_is_paused_alone_and_stays_so_while_its_tier_is_paused(job
         assert told[NODE].result is Result.REFUSED
         assert "still stand" in told[NODE].reason
         assert stands(one)
+
+
+async def test_what_somebody_else_had_stopped_is_not_let_go(jobs):
+    suspended, running = jobs.start("18"), jobs.start("19")
+    async with agents_and_fleet([agent_for("n00")]) as (fleet, _):
+        os.killpg(suspended.pid, signal.SIGSTOP)
+        await until(lambda: stands(suspended), "the scheduler suspended it")
+        await fleet.send([command(Action.STOP)])
+        (outcome,) = await fleet.send([command(Action.RUN)])
+        assert outcome.result is Result.ACKNOWLEDGED, outcome.reason
+        assert stands(suspended)
+        assert runs(running)
+        await fleet.send([command(Action.STOP)])
+        os.killpg(suspended.pid, signal.SIGCONT)
+        await until(lambda: stands(suspended), "the agent stops it, for its tier is paused")
+        await fleet.send([command(Action.RUN)])
+        assert runs(suspended)
+
+
+async def test_an_agent_that_was_restarted_lets_go_what_it_had_stopped(jobs):
+    job = jobs.start("20")
+    for action, is_standing in ((Action.STOP, True), (Action.RUN, False)):
+        async with agents_and_fleet([agent_for("n00")]) as (fleet, _):
+            await fleet.send([command(action)])
+            assert stands(job) is is_standing
 
 
 async def test_a_checkpoint_signal_reaches_only_those_that_handle_it(jobs, tmp_path):

@@ -285,7 +285,7 @@ class NodeAgent:
         refused = ""
         for kind in self._groups:
             held = [name for name, tier in kind.tiers().items() if self._is_held(name, tier)]
-            refused = (kind.stop(held) if held else "") or refused
+            refused = (kind.stop(held, self._sweep.table) if held else "") or refused
         return refused
 
     def _is_held(self, name: str, tier: str) -> bool:
@@ -307,7 +307,7 @@ def _selected(tell: Pause | Resume | Notify) -> Callable[[str, str], bool]:
 
 
 def _is_amiss(count: GroupCount, *, is_pause: bool) -> bool:
-    return count.stopped < count.processes if is_pause else count.stopped > 0
+    return count.stopped < count.processes if is_pause else count.stopped > 0 and not count.is_others
 
 
 def _still(left: Sequence[GroupCount], *, is_pause: bool) -> str:

@@ -6,7 +6,7 @@ group is frozen as a whole by one write, also what forks meanwhile: it is the su
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -37,7 +37,7 @@ class Groups(Protocol):
         """Processes that `stop` reaches one by one; none where it reaches all at once."""
         ...
 
-    def stop(self, names: Sequence[str]) -> str:
+    def stop(self, names: Sequence[str], table: ProcessTable) -> str:
         """Stop these; why not, empty if all was sent."""
         ...
 
@@ -83,6 +83,9 @@ class JobGroups:
         self._tiers: dict[str, str] = {}
         self._declared: dict[str, str] = {}
         self._members: dict[int, _Member] = {}
+        self._ours: set[str] = set()
+        self._theirs: set[str] = set()
+        self._is_new = True
 
     def register(self, *, pid: int, name: str, tier: str, table: ProcessTable) -> bool:
         """Take a process and its descendants as a group; False if there is no such process."""
@@ -108,6 +111,16 @@ class JobGroups:
         self.close()
         self._members = members
         self._tiers = {member.group: tiers[member.group] for member in members.values()}
+        standing = self._standing({pid for pid in members if seen.processes[pid].is_stopped})
+        if self._is_new:  # what stands as the agent begins may stand by its order before it was restarted
+            self._ours, self._is_new = standing, False
+        self._ours &= set(self._tiers)
+        self._theirs &= standing
+
+    def _standing(self, stopped: Set[int]) -> set[str]:
+        """Groups all of whose processes are among these."""
+        running = {member.group for pid, member in self._members.items() if pid not in stopped}
+        return set(self._tiers) - running
 
     def _roots(self, seen: Snapshot) -> tuple[dict[int, str], dict[str, str]]:
         """Group of each process that begins one, and tier of each group."""
@@ -130,13 +143,22 @@ class JobGroups:
         """Every process held; see `Groups`."""
         return frozenset(self._members)
 
-    def stop(self, names: Sequence[str]) -> str:
-        """Send SIGSTOP, which no process can refuse."""
-        return self._signal(names, signal.SIGSTOP)
+    def stop(self, names: Sequence[str], table: ProcessTable) -> str:
+        """Send SIGSTOP, which no process can refuse; a group that somebody else stopped before stays theirs."""
+        wanted = set(names)
+        fresh = wanted - self._ours - self._theirs
+        if fresh:
+            looked = {pid: table.look(pid) for pid, member in self._members.items() if member.group in fresh}
+            stopped = {pid for pid, process in looked.items() if process is None or process.is_stopped}
+            self._theirs |= self._standing(stopped) & fresh
+        self._ours |= wanted - self._theirs
+        return self._signal(wanted - self._theirs, signal.SIGSTOP)
 
     def go_on(self, names: Sequence[str]) -> str:
-        """Send SIGCONT."""
-        return self._signal(names, signal.SIGCONT)
+        """Send SIGCONT, but not to what somebody else had stopped."""
+        wanted = set(names) - self._theirs
+        self._ours -= wanted
+        return self._signal(wanted, signal.SIGCONT)
 
     def notify(self, names: Sequence[str], number: int, table: ProcessTable) -> int:
         """Send a signal to those that handle it; see `Groups`."""
@@ -157,7 +179,13 @@ class JobGroups:
                 counts[member.group][0] += 1
                 counts[member.group][1] += process.is_stopped
         return tuple(
-            GroupCount(name=name, tier=self._tiers[name], processes=all_of_it, stopped=stopped)
+            GroupCount(
+                name=name,
+                tier=self._tiers[name],
+                processes=all_of_it,
+                stopped=stopped,
+                is_others=name in self._theirs,
+            )
             for name, (all_of_it, stopped) in sorted(counts.items())
         )
 
@@ -167,8 +195,8 @@ class JobGroups:
             os.close(member.handle)
         self._members = {}
 
-    def _signal(self, names: Sequence[str], number: int) -> str:
-        wanted, refused = set(names), ""
+    def _signal(self, wanted: Set[str], number: int) -> str:
+        refused = ""
         for member in self._members.values():
             if member.group in wanted:
                 try:
@@ -204,7 +232,7 @@ class FrozenGroups:
         """None: a control group is stopped as a whole."""
         return frozenset()
 
-    def stop(self, names: Sequence[str]) -> str:
+    def stop(self, names: Sequence[str], table: ProcessTable) -> str:
         """Freeze."""
         return self._write(names, is_frozen=True)
 

@@ -134,6 +134,8 @@ class GroupCount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How many it has."""
     stopped: int
     """How many of them the kernel shows as stopped or frozen."""
+    is_others: bool = False
+    """Did it stand already when the agent was to stop it? Whoever stopped it (a scheduler) lets it go on."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
