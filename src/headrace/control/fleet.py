@@ -178,7 +178,7 @@ def note_commands(layout: Layout, fleet: FleetState, commands: Sequence[Command]
     for command in commands:
         i = layout.position[command.asset]
         draft.told[i] = command
-        draft.drawn_mw[i] = max(draft.drawn_mw[i], _asked_mw(layout, i, command))
+        draft.drawn_mw[i] = max(draft.drawn_mw[i], draft.asked_mw(i, command))
     return draft.fleet()
 
 
@@ -195,20 +195,6 @@ def counted_by_feeder(layout: Layout, fleet: FleetState, *, now_us: int, age_max
     return np.asarray(counted_mw, np.float64)
 
 
-def _asked_mw(layout: Layout, i: int, command: Command) -> float:
-    """Power an asset will draw once it has done as told."""
-    power_mw = 0.0 if command.power_mw is None else command.power_mw
-    match command.action:
-        case Action.RUN | Action.CLOSE:
-            return float(layout.full_mw[i])
-        case Action.STOP | Action.OPEN:
-            return float(layout.standby_mw[i])
-        case Action.CAP | Action.CHARGE:
-            return power_mw
-        case Action.DISCHARGE:
-            return -power_mw
-
-
 class _Draft:
     """A fleet while news comes in: plain lists, which change far faster than arrays."""
 
@@ -216,6 +202,8 @@ class _Draft:
         self._layout = layout
         self._before = fleet
         self._position = layout.position
+        self._full_mw: list[float] = layout.full_mw.tolist()
+        self._standby_mw: list[float] = layout.standby_mw.tolist()
         self.runs: list[int] = fleet.runs.tolist()
         self.drawn_mw: list[float] = fleet.drawn_mw.tolist()
         self.heard_us: list[int] = fleet.heard_us.tolist()
@@ -242,8 +230,7 @@ class _Draft:
         if reading.power_w is not None:
             self.drawn_mw[i] = reading.power_w * MW_PER_W
         elif reading.is_running is not None:
-            column = self._layout.full_mw if reading.is_running else self._layout.standby_mw
-            self.drawn_mw[i] = float(column[i])
+            self.drawn_mw[i] = (self._full_mw if reading.is_running else self._standby_mw)[i]
 
     def hear(self, outcome: CommandOutcome) -> None:
         """What became of a command; of one that has been replaced only the doubt remains."""
@@ -255,7 +242,7 @@ class _Draft:
             self.doubt[i] = max(self.doubt[i], DOUBT_AFTER[outcome.result])
         if outcome.result is Result.LYING:
             self.runs[i] = UNKNOWN
-            self.drawn_mw[i] = max(self.drawn_mw[i], float(self._layout.full_mw[i]))
+            self.drawn_mw[i] = max(self.drawn_mw[i], self._full_mw[i])
         is_done = outcome.result in (Result.ACKNOWLEDGED, Result.METERED)
         if not is_done or told is None or told.id != outcome.command:
             return
@@ -269,7 +256,7 @@ class _Draft:
         self._is_heard(i, max(at_us, self.heard_us[i]))
         is_running = told.action not in (Action.STOP, Action.OPEN)
         self._runs(i, is_running=is_running, at_us=at_us, is_confirmed=outcome.result is Result.METERED)
-        self.drawn_mw[i] = _asked_mw(self._layout, i, told)
+        self.drawn_mw[i] = self.asked_mw(i, told)
 
     def meter(self, reading: MeterReading) -> None:
         """A meter's word."""
@@ -281,6 +268,19 @@ class _Draft:
             self.site = _later(self.site, reading)
         if inventory.battery_meter and reading.meter == inventory.battery_meter:
             self.battery = _later(self.battery, reading)
+
+    def asked_mw(self, i: int, command: Command) -> float:
+        """Power an asset will draw once it has done as told."""
+        power_mw = 0.0 if command.power_mw is None else command.power_mw
+        match command.action:
+            case Action.RUN | Action.CLOSE:
+                return self._full_mw[i]
+            case Action.STOP | Action.OPEN:
+                return self._standby_mw[i]
+            case Action.CAP | Action.CHARGE:
+                return power_mw
+            case Action.DISCHARGE:
+                return -power_mw
 
     def fleet(self) -> FleetState:
         """The fleet as it is believed now."""
