@@ -26,6 +26,20 @@ LOAD_TOLERANCE_RATIO: Final = 0.02
 COUNTED_BY_METERS: Final = ("import_wh", "export_wh", "charge_wh", "discharge_wh", "it_wh", "generated_wh")
 """Counters that a meter may be; one per generator is followed by a dot and its name."""
 
+COUNTERS: Final = (
+    *COUNTED_BY_METERS,
+    "use_wh",
+    "lease_delivered_gpu_s",
+    "lease_short_gpu_s",
+    "requests_served",
+    "requests_asked",
+    "work_ph",
+    "heat_wh",
+    "ppa_wh",
+    "shell_wh",
+)
+"""Running totals that settlement knows, without the name that follows."""
+
 LOAD_MW: Final = 1e-9
 """Two powers closer than this are one, MW."""
 
@@ -205,6 +219,15 @@ def _doors(known: _Known) -> Findings:
     if not (_is_loopback(file.api.bind) or file.api.allow_remote):
         found = f'must be a loopback address, was "{file.api.bind}"'
         yield Finding(path=("api", "bind"), found=found, do="Set api.allow_remote = true if others may reach it")
+    if file.mqtt is not None and file.mqtt.password is not None and not file.mqtt.password.startswith("file:"):
+        yield Finding(path=("mqtt", "password"), found="must be kept in a file", do='Write "file:PATH"')
+    for i, counter in enumerate(file.counter):
+        if counter.name.partition(".")[0] not in COUNTERS:
+            yield Finding(
+                path=("counter", i, "name"),
+                found=f'is no counter of settlement: "{counter.name}"',
+                do=did_you_mean(counter.name.partition(".")[0], COUNTERS),
+            )
     if file.mqtt is None and (file.dsx_flex or (file.bms is not None and file.bms.over_mqtt)):
         path: KeyPath = ("dsx_flex",) if file.dsx_flex else ("bms", "over_mqtt")
         yield Finding(path=path, found="needs a broker, and there is no [mqtt] table", do="Add one")

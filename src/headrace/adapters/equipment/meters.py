@@ -60,11 +60,13 @@ class EquipmentMeters:
         if file.battery is not None:
             link = links.at(file.battery.host, file.battery.port, timeout_s=file.battery.timeout_s)
             self._inverter = SunSpecDevice(link, file.battery.unit)
+        self._is_listening = False
         self.failures: dict[str, str] = {}
         """Why a meter did not answer the last time, by name."""
 
     async def power(self) -> tuple[MeterReading, ...]:
         """Power of every meter that answered."""
+        await self._listen()
         soc_ratio, answers = await asyncio.gather(
             self._soc_ratio(), asyncio.gather(*(self._power_w(each) for each in self._wired))
         )
@@ -90,6 +92,7 @@ class EquipmentMeters:
 
     async def counters(self) -> tuple[CounterReading, ...]:
         """Running totals of every counter that answered."""
+        await self._listen()
         answers, counters = await asyncio.gather(
             asyncio.gather(*(self._totals(each) for each in self._wired)),
             asyncio.gather(*(self._counter(each) for each in self._file.counter)),
@@ -104,6 +107,14 @@ class EquipmentMeters:
     async def close(self) -> None:
         """Let go of every connection."""
         self._links.close()
+        if self._telemetry is not None:
+            await self._telemetry.close()
+
+    async def _listen(self) -> None:
+        """Begin to listen to the broker, once; one that is away is met when it comes."""
+        if self._telemetry is not None and not self._is_listening:
+            self._is_listening = True
+            await self._telemetry.start()
 
     def _link(self, meter: MeterSection) -> ModbusLink:
         assert meter.host is not None, "checked with the device file"

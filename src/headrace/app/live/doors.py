@@ -3,13 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headrace.adapters.devicefile.build import COIL_DRIVER, INVERTER_DRIVER
 from headrace.adapters.devicefile.schema import CredentialsSection
-from headrace.adapters.devicefile.secrets import read_secret
+from headrace.adapters.devicefile.secrets import read_secret, secret_path
 from headrace.app.live.plan import LivePlan
 from headrace.control.ports import Driver, Meters, Signals
 from headrace.core import BadInput
@@ -18,6 +18,9 @@ from headrace.engine.clock import Clock
 from headrace.sim.world.conditions import Conditions
 from headrace.sim.world.doors import SimMeters, sim_drivers
 from headrace.sim.world.world import World
+
+if TYPE_CHECKING:
+    from headrace.adapters.equipment.mqtt_telemetry import MqttTelemetry
 
 __all__ = ["Doors", "real_doors", "simulated_doors", "twinned"]
 
@@ -92,7 +95,27 @@ def _real_doors(plan: LivePlan, now_us: Callable[[], int]) -> Doors:
         drivers[COIL_DRIVER] = CoilDriver(COIL_DRIVER, (*file.contactor, *file.cooling), links, now_us)
     if file.battery is not None:
         drivers[INVERTER_DRIVER] = InverterDriver(INVERTER_DRIVER, file.battery, links, now_us)
-    return Doors(drivers=drivers, meters=EquipmentMeters(file, links, now_us))
+    return Doors(drivers=drivers, meters=EquipmentMeters(file, links, now_us, _telemetry(plan)))
+
+
+def _telemetry(plan: LivePlan) -> "MqttTelemetry | None":
+    """What the site's broker brings, if it has one."""
+    section = plan.devices.file.mqtt
+    if section is None:
+        return None
+    from headrace.adapters.equipment.mqtt_telemetry import MqttTelemetry
+    from headrace.adapters.mqtt import MqttEndpoint, MqttLink
+
+    folder = plan.devices.path.parent
+    password = "" if section.password is None else str(secret_path(section.password, folder=folder))
+    endpoint = MqttEndpoint(
+        host=section.host,
+        port=section.port,
+        client_id=f"headrace-live-{os.getpid()}",
+        username=section.user or "",
+        password_file=password,
+    )
+    return MqttTelemetry(MqttLink(endpoint), section.prefix)
 
 
 def _miners(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
