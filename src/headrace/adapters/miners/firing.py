@@ -4,18 +4,16 @@ from collections.abc import Callable
 from typing import assert_never
 
 from headrace.adapters.miners.codec import Acknowledged, MinerStatus, Refused, SignedIn
-from headrace.adapters.miners.miner import Miner
+from headrace.adapters.miners.miner import Miner, fresh_facts
 from headrace.adapters.miners.steps import Steps
-from headrace.adapters.miners.wire import Dropped, Ended, How, Late, Mute, Opened, Talk, Unreachable
+from headrace.adapters.miners.wire import Dropped, Ended, How, Late, Mute, Opened, Talk, Unreachable, words_of
 from headrace.control.commands import Action, Command, CommandOutcome, Result
 from headrace.control.readings import AssetReading
 from headrace.core import BadInput
 
-__all__ = ["carry_out", "make_ready", "read_status"]
+__all__ = ["ask_status", "carry_out", "make_ready", "read_status"]
 
 NowS = Callable[[], int]
-
-OUT_OF_PLACE = "an answer to something else"
 
 
 def carry_out(miner: Miner, command: Command, now_s: NowS) -> Steps[CommandOutcome]:
@@ -57,50 +55,59 @@ def make_ready(miner: Miner, now_s: NowS, margin_s: int) -> Steps[tuple[str, "Op
     if not miner.has_session(now_s() + margin_s):
         ended = yield from _sign_in(miner, now_s, None)
         if not isinstance(ended.how, SignedIn):
-            return f"log-in: {_words(ended.how)}", None
+            return f"log-in: {words_of(ended.how)}", None
     try:
-        miner.make_stop(miner.facts(now_s()))
+        miner.make_stop(fresh_facts(now_s()))
     except BadInput as error:
         return str(error), None
     if miner.sock is not None or not miner.codec.keeps_idle_connections:
         return "", None
     ended = yield from _alone(miner, Talk(miner.host, miner.port, None))
-    return ("", ended.how) if isinstance(ended.how, Opened) else (_words(ended.how), None)
+    return ("", ended.how) if isinstance(ended.how, Opened) else (words_of(ended.how), None)
 
 
 def read_status(miner: Miner, now_s: NowS) -> Steps[AssetReading]:
-    """Ask a miner how it is."""
-    name = miner.asset.name
+    """Ask a miner how it is; most tell it to anybody, the others are logged in to."""
+    name = miner.name
+    ended = yield from ask_status(miner, now_s)
+    how = ended.how
+    if not isinstance(how, MinerStatus):
+        return AssetReading(asset=name, at_us=ended.ended_us, is_running=None, reason=words_of(how))
+    return AssetReading(
+        asset=name,
+        at_us=ended.ended_us,
+        is_running=how.is_mining,
+        power_w=how.power_w,
+        temp_c=how.temp_c,
+        reason="" if how.is_mining is not None else "it does not say whether it hashes",
+    )
+
+
+def ask_status(miner: Miner, now_s: NowS) -> Steps[Ended]:
+    """Status of a miner, or why there is none."""
     has_signed_in = False
     while True:
-        if not miner.has_session(now_s()):
-            conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_s()))
+        session = miner.session if miner.has_session(now_s()) else None
+        try:
+            conversation = miner.codec.status(session, fresh_facts(now_s()))
+        except BadInput:
+            conversation = None  # this dialect tells nothing without a session
+        if conversation is not None:
             ended = yield Talk(miner.host, miner.port, conversation)
-            has_signed_in = True
-            if not isinstance(ended.how, SignedIn):
-                return AssetReading(
-                    asset=name, at_us=ended.ended_us, is_running=None, reason=f"log-in: {_words(ended.how)}"
-                )
-            miner.session = ended.how.session
-        ended = yield Talk(miner.host, miner.port, miner.codec.status(miner.session, miner.facts(now_s())))
-        how = ended.how
-        if isinstance(how, Refused) and how.needs_sign_in and miner.needs_session and not has_signed_in:
+            is_stale = isinstance(ended.how, Refused) and ended.how.needs_sign_in
+            if has_signed_in or not is_stale:
+                return ended
             miner.forget_session()
-            continue
-        if isinstance(how, MinerStatus):
-            return AssetReading(
-                asset=name,
-                at_us=ended.ended_us,
-                is_running=how.is_mining,
-                power_w=how.power_w,
-                temp_c=how.temp_c,
-                reason="" if how.is_mining is not None else "it does not say whether it hashes",
-            )
-        return AssetReading(asset=name, at_us=ended.ended_us, is_running=None, reason=_words(how))
+        log_in = miner.codec.sign_in(miner.credentials, fresh_facts(now_s()))
+        ended = yield Talk(miner.host, miner.port, log_in)
+        if has_signed_in or not isinstance(ended.how, SignedIn):
+            return ended
+        has_signed_in = True
+        miner.session = ended.how.session
 
 
 def _sign_in(miner: Miner, now_s: NowS, expires_us: int | None) -> Steps[Ended]:
-    conversation = miner.codec.sign_in(miner.credentials, miner.facts(now_s()))
+    conversation = miner.codec.sign_in(miner.credentials, fresh_facts(now_s()))
     ended = yield from _alone(miner, Talk(miner.host, miner.port, conversation, expires_us=expires_us))
     if isinstance(ended.how, SignedIn):
         miner.session = ended.how.session
@@ -121,7 +128,7 @@ def _talk_of(miner: Miner, command: Command, now_s: NowS) -> Talk:
     conversation, frame = miner.take_stop() if command.action is Action.STOP else (None, b"")
     if conversation is None:
         power_w = None if command.power_mw is None else round(command.power_mw * 1e6)
-        conversation = miner.codec.command(command.action, power_w, miner.session, miner.facts(now_s()))
+        conversation = miner.codec.command(command.action, power_w, miner.session, fresh_facts(now_s()))
         frame = conversation.begin()
     return Talk(
         miner.host,
@@ -157,7 +164,7 @@ def _outcome(command: Command, ended: Ended, where: str = "") -> CommandOutcome:
             result = Result.GARBLED
         case _ as never:
             assert_never(never)
-    return _told(command, result, "" if result is Result.ACKNOWLEDGED else where + _words(ended.how), ended)
+    return _told(command, result, "" if result is Result.ACKNOWLEDGED else where + words_of(ended.how), ended)
 
 
 def _told(command: Command, result: Result, reason: str, ended: Ended | None = None) -> CommandOutcome:
@@ -170,15 +177,3 @@ def _told(command: Command, result: Result, reason: str, ended: Ended | None = N
         acknowledged_us=ended.ended_us if ended is not None and result is Result.ACKNOWLEDGED else None,
         reason=reason,
     )
-
-
-def _words(how: How) -> str:
-    match how:
-        case Refused(reason=reason) | Mute(reason=reason) | Unreachable(reason=reason) | Dropped(reason=reason):
-            return reason
-        case Late():
-            return "its time had passed"
-        case Acknowledged() | SignedIn() | MinerStatus() | Opened():
-            return OUT_OF_PLACE
-        case _ as never:
-            assert_never(never)

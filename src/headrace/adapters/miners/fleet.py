@@ -201,7 +201,7 @@ class MinerFleet:
     def standing(self) -> FleetStanding:
         """How ready the fleet is."""
         miners = self._miners.values()
-        reasons = [(miner.asset.name, miner.reason or "not armed") for miner in miners if not miner.is_ready]
+        reasons = [(miner.name, miner.reason or "not armed") for miner in miners if not miner.is_ready]
         return FleetStanding(
             miners=len(self._miners) + len(self._strangers),
             ready=len(self._miners) - len(reasons),
@@ -218,12 +218,9 @@ class MinerFleet:
         self._wire.close()
 
     def _take_on(self, asset: Asset) -> None:
-        known = self._miners.get(asset.name)
-        if known is not None:
-            if known.asset.address == asset.address:
-                return
-            known.let_go(self._wire)
+        known = self._miners.pop(asset.name, None)
         access = self._access.get(asset.name)
+        codec: Codec | None
         try:
             if access is None:
                 raise BadInput(asset.name, "no dialect is declared for it", "Name it in the device file.")
@@ -231,10 +228,16 @@ class MinerFleet:
             host, port = endpoint(asset.address, codec.port)
         except BadInput as error:
             self._strangers[asset.name] = str(error)
-            self._miners.pop(asset.name, None)
+            host, port, codec = "", 0, None
+        if known is not None and (known.host, known.port, known.codec) == (host, port, codec):
+            self._miners[asset.name] = known
+            return
+        if known is not None:
+            known.let_go(self._wire)
+        if access is None or codec is None:
             return
         self._strangers.pop(asset.name, None)
-        self._miners[asset.name] = Miner(asset, host, port, codec, access.credentials)
+        self._miners[asset.name] = Miner(asset.name, host, port, codec, access.credentials)
 
     def _turned_away(self, command: Command, named: set[str]) -> CommandOutcome | None:
         """Outcome of a command that is not to be sent."""

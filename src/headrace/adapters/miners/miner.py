@@ -6,10 +6,9 @@ from typing import Final
 
 from headrace.adapters.miners.codec import Codec, Conversation, Credentials, Facts, Session
 from headrace.adapters.miners.wire import Talk, Wire
-from headrace.control.assets import Asset
 from headrace.control.commands import Action
 
-__all__ = ["Miner"]
+__all__ = ["Miner", "fresh_facts"]
 
 NONCE_BYTES: Final = 8
 
@@ -19,8 +18,8 @@ class Miner:
 
     Parameters
     ----------
-    asset
-        What it is at the site.
+    name
+        Name of the asset.
     host, port
         Where it is.
     codec
@@ -30,7 +29,6 @@ class Miner:
     """
 
     __slots__ = (
-        "asset",
         "codec",
         "commanded_us",
         "credentials",
@@ -38,6 +36,7 @@ class Miner:
         "frame",
         "frame_made_s",
         "host",
+        "name",
         "needs_session",
         "port",
         "reason",
@@ -48,8 +47,8 @@ class Miner:
         "talk",
     )
 
-    def __init__(self, asset: Asset, host: str, port: int, codec: Codec, credentials: Credentials) -> None:
-        self.asset = asset
+    def __init__(self, name: str, host: str, port: int, codec: Codec, credentials: Credentials) -> None:
+        self.name = name
         self.host = host
         self.port = port
         self.codec = codec
@@ -75,10 +74,6 @@ class Miner:
     def is_ready(self) -> bool:
         """Could a stop leave at once?"""
         return self.stop is not None and (self.sock is not None or not self.codec.keeps_idle_connections)
-
-    def facts(self, now_s: int) -> Facts:
-        """What its codec must not look up."""
-        return Facts(now_s=now_s, nonce=secrets.token_hex(NONCE_BYTES))
 
     def has_session(self, now_s: int) -> bool:
         """May it be spoken to as it stands?"""
@@ -111,3 +106,8 @@ class Miner:
         if sock is not None:
             wire.unwatch(sock)
             sock.close()
+
+
+def fresh_facts(now_s: int) -> Facts:
+    """What a codec must not look up for itself."""
+    return Facts(now_s=now_s, nonce=secrets.token_hex(NONCE_BYTES))

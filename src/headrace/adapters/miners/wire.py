@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -31,7 +31,7 @@ from headrace.adapters.miners.codec import (
     SignedIn,
 )
 
-__all__ = ["Dropped", "Ended", "How", "Late", "Mute", "Opened", "Talk", "Unreachable", "Wire", "WireLimits"]
+__all__ = ["Dropped", "Ended", "How", "Late", "Mute", "Opened", "Talk", "Unreachable", "Wire", "WireLimits", "words_of"]
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 READ_BYTES: Final = 16_384
@@ -79,6 +79,19 @@ class Opened(msgspec.Struct, frozen=True):
 
 How = Acknowledged | SignedIn | MinerStatus | Refused | Mute | Unreachable | Late | Dropped | Opened
 """How a talk ended."""
+
+
+def words_of(how: How) -> str:
+    """Why a talk ended otherwise than it should have."""
+    match how:
+        case Refused(reason=reason) | Mute(reason=reason) | Unreachable(reason=reason) | Dropped(reason=reason):
+            return reason
+        case Late():
+            return "its time had passed"
+        case Acknowledged() | SignedIn() | MinerStatus() | Opened():
+            return "an answer to something else"
+        case _ as never:
+            assert_never(never)
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,7 +218,12 @@ class Wire:
             self._end(talk, Dropped(reason))
 
     def cut(self, talk: Talk, reason: str) -> None:
-        """End a talk whose time is up for its caller: mute if its bytes have left, unreachable otherwise."""
+        """End a talk whose time is up: mute if its bytes have left, unreachable otherwise.
+
+        What has already arrived is read first: the peer may have answered while others were served.
+        """
+        if talk.on_end is not None and talk.sock is not None and talk.sent_us is not None and not talk.is_connecting:
+            self._hear(talk)
         if talk.on_end is not None:
             self._end(talk, Unreachable(reason) if talk.sent_us is None else Mute(reason))
 
@@ -374,7 +392,7 @@ class Wire:
             self.cut(talk, f"did not take the bytes within {self.limits.answer_s:g} s")
         else:
             due_s = talk.due_s
-            self._hear(talk)  # it may have answered while others were served
+            self._hear(talk)
             if talk.due_s <= due_s:
                 self.cut(talk, f"no answer within {self.limits.answer_s:g} s of the bytes leaving")
 
