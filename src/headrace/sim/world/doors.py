@@ -98,7 +98,7 @@ class SimDriver:
         result, reason = self._refusal(command, now_us) or (None, "")
         if result is None:
             power_w = None if command.power_mw is None else command.power_mw * 1e6
-            world.tell(name, command.action, power_w, at_us=at_us, command=command.id)
+            at_us = world.tell(name, command.action, power_w, at_us=at_us, command=command.id)
             result, reason = self._answer(name, is_late=at_us > now_us + self._timeout_us)
         answered = {Result.ACKNOWLEDGED, Result.GARBLED, Result.REFUSED}
         return CommandOutcome(

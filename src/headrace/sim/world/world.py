@@ -162,8 +162,8 @@ class World:
             self._watch()
             self._obey()
 
-    def tell(self, asset: str, action: Action, power_w: float | None = None, *, at_us: int, command: str = "") -> None:
-        """Let a device act on an order at `at_us` (at once if that has passed), unless it lies.
+    def tell(self, asset: str, action: Action, power_w: float | None = None, *, at_us: int, command: str = "") -> int:
+        """Let a device act on an order at `at_us` (at once if that has passed), unless it lies; returns when it will.
 
         Parameters
         ----------
@@ -179,6 +179,7 @@ class World:
         self._number += 1
         at_us = -(-max(at_us, self.now_us) // TICK_US) * TICK_US
         heapq.heappush(self._orders, _Order(at_us, self._number, asset, action, power_w, command))
+        return at_us
 
     def hear(self, assets: Iterable[str]) -> None:
         """Note that somebody spoke to some devices: each watchdog begins anew."""
