@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 
-from headrace.control.authority import is_emergency, may_take
-from headrace.control.command_book import CommandBook
-from headrace.control.commands import Action
+from headrace.control.authority import is_emergency
+from headrace.control.escalate import escalate
+from headrace.control.fleet import counted_by_feeder
 from headrace.control.layout import US_PER_S
 from headrace.control.orders import Order, OrderKind
 from headrace.control.orders_in_force import refuse_restore
@@ -23,6 +23,7 @@ from headrace.control.shed import Shedding, shed
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.guard import MET_RATIO
 from headrace.engine.live.records import Delivered, Ordered, OrdersEnded, Waking
+from headrace.engine.live.verdicts import Verdicts
 
 __all__ = ["OrderDesk"]
 
@@ -37,12 +38,15 @@ class OrderDesk:
     ----------
     engine
         Journal and doors.
+    verdicts
+        Where meters judge what was told.
     steer_again
         Asks the slow time scale to steer to what orders now leave.
     """
 
-    def __init__(self, engine: Engine, steer_again: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, verdicts: Verdicts, steer_again: Callable[[], None]) -> None:
         self._engine = engine
+        self._verdicts = verdicts
         self._steer_again = steer_again
         self._running: dict[str, asyncio.Task[Delivered]] = {}
 
@@ -115,12 +119,14 @@ class OrderDesk:
         if mw <= SMALL_MW:
             return self._result(order, mw, 0.0, ())
         shedding = self._choose(order, record, mw)
-        await engine.carry_out(
+        before = state.fleet
+        outcomes = await engine.carry_out(
             shedding.commands,
             expected_mw=shedding.expected_mw,
             short_mw=shedding.short_mw,
             reasons=shedding.reasons,
         )
+        self._verdicts.open(before, shedding.commands, outcomes)
         due_s = order.starts_us / US_PER_S + order.within_s + state.rules.settle_grace_s
         met_mw = await self._metered(order.feeder, load_mw, mw, max(due_s, engine.clock.now_s()))
         reasons = shedding.reasons
@@ -155,42 +161,25 @@ class OrderDesk:
             await engine.clock.sleep_until(min(until_s, engine.clock.now_s() + engine.state.rules.verify_s))
 
     async def _escalate(self, order: Order, record: str, missing_mw: float) -> tuple[str, ...]:
-        """Take off whole feeders, least worth first, until what is missing is covered."""
+        """Take off whole feeders until what is missing is covered."""
         engine = self._engine
-        state, layout = engine.state, engine.state.layout
-        book = CommandBook(
-            f"{record}.k",
-            "verify.escalate",
-            now_us=engine.clock.now_us(),
-            life_s=state.rules.ladder.command_life_s,
+        state, now_us = engine.state, engine.clock.now_us()
+        before = state.fleet
+        commands = escalate(
+            state.layout,
+            state.fleet,
+            state.worth_ccy_per_mwh(),
+            missing_mw,
+            order=order,
+            feeder_mw=counted_by_feeder(
+                state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s
+            ),
+            record=f"{record}.k",
+            now_us=now_us,
+            rules=state.rules.ladder,
         )
-        left_mw, opened = missing_mw, []
-        for f in self._switchable(order):
-            if left_mw <= SMALL_MW:
-                break
-            feeder = layout.inventory.feeders[f]
-            carried_mw = engine.feeder_mw(feeder.name)
-            if carried_mw is None:
-                carried_mw = float(state.fleet.drawn_mw[layout.feeder_of == f].sum())
-            if carried_mw > SMALL_MW:
-                book.tell(layout, layout.contactor_of[f], Action.OPEN)
-                opened.append(f"verify.opened.{feeder.name}")
-                left_mw -= carried_mw
-        await engine.carry_out(book.commands, expected_mw=missing_mw - left_mw, short_mw=max(0.0, left_mw))
-        return tuple(opened) or ("verify.no_switch",)
-
-    def _switchable(self, order: Order) -> list[int]:
-        """Feeders that may be taken off as a whole in this order's name, least worth first."""
-        state, layout = self._engine.state, self._engine.state.layout
-        worth = layout.worth_ccy_per_mwh(state.worth_ccy_per_mwh())
-        found = []
-        for f, contactor in enumerate(layout.contactor_of):
-            behind = (layout.feeder_of == f) & layout.is_load
-            loads = {layout.load_names[i] for i in set(layout.load_of[behind].tolist())}
-            is_asked = not order.feeder or layout.inventory.feeders[f].name == order.feeder
-            if contactor >= 0 and is_asked and all(may_take(state.rules.ladder, order.authority, x) for x in loads):
-                found.append((float(worth[behind].max(initial=-math.inf)), f))
-        return [f for _, f in sorted(found)]
+        self._verdicts.open(before, commands, await engine.carry_out(commands))
+        return tuple(f"verify.opened.{command.asset}" for command in commands) or ("verify.no_switch",)
 
     def _why_not(self, order: Order) -> str:
         """Why an order is not followed; empty if it is."""

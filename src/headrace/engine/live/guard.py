@@ -15,6 +15,7 @@ from headrace.control.watch import watch
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.intervals import Intervals
 from headrace.engine.live.records import Believed, Delivered, OrdersEnded, Waking
+from headrace.engine.live.verdicts import Verdicts
 
 __all__ = ["Guard"]
 
@@ -34,10 +35,13 @@ class Guard:
         Journal and doors.
     intervals
         The slow time scale, asked to steer again where an order changed what it may.
+    verdicts
+        What meters have yet to judge.
     """
 
-    def __init__(self, engine: Engine, intervals: Intervals) -> None:
+    def __init__(self, engine: Engine, intervals: Intervals, verdicts: Verdicts) -> None:
         self._engine = engine
+        self._verdicts = verdicts
         self._intervals = intervals
         self._seen = engine.state.fleet
         self._asked_us = 0
@@ -59,6 +63,7 @@ class Guard:
         self._end_orders()
         await self._keep_limits()
         self._settle_orders()
+        self._verdicts.look()
         if engine.state.waking is not None:
             await self._wake()
         if is_due:

@@ -40,5 +40,7 @@ class LiveRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the site declares of its ladder of authority."""
     verify_s: float = 0.1
     """Period at which meters are read while an order waits for their word, seconds."""
-    last_answer_s: float = 60.0
-    """How long an order's caller is kept waiting for the meter's word, seconds."""
+    device_settle_s: float = 1.0
+    """Time that a device needs after its acknowledgement before a meter can judge it, seconds."""
+    verdict_max_s: float = 60.0
+    """How long a meter may take to judge a command before it is left unjudged, seconds."""

@@ -20,6 +20,7 @@ from headrace.engine.live.intervals import Intervals
 from headrace.engine.live.records import Delivered, Locked, Released, Started, Stopped
 from headrace.engine.live.solver import Solver
 from headrace.engine.live.status import LiveStatus, status_of
+from headrace.engine.live.verdicts import Verdicts
 
 __all__ = ["LiveSite"]
 
@@ -54,8 +55,9 @@ class LiveSite:
         self._signals = tuple(signals)
         self._is_shadow = is_shadow
         self._intervals = Intervals(engine, solver, feeds)
-        self._guard = Guard(engine, self._intervals)
-        self._desk = OrderDesk(engine, self._intervals.steer_again)
+        verdicts = Verdicts(engine)
+        self._guard = Guard(engine, self._intervals, verdicts)
+        self._desk = OrderDesk(engine, verdicts, self._intervals.steer_again)
         self._bells: set[asyncio.Future[None]] = set()
         self._is_stopping = False
 
