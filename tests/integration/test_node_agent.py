@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from itertools import count
 from pathlib import Path
 
@@ -179,7 +180,7 @@ async def test_a_control_group_is_frozen_with_whatever_it_forks(jobs, freezer):
 
 
 @pytest.fixture
-def freezer():
+def freezer(jobs):
     """A control group of our own, where that is allowed."""
     parents = [path for path in (Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup")) if path.is_dir()]
     folder = parents[0] / f"headrace-test-{os.getpid()}" if parents else Path("none")
@@ -194,8 +195,11 @@ def freezer():
     for name, words in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
         if (folder / name).exists():
             (folder / name).write_text(words)
-    for pid in (folder / "cgroup.procs").read_text().split():
-        (folder.parent / "cgroup.procs").write_text(pid)
+    jobs.close()
+    for _ in range(500):  # what was killed leaves the group a moment later
+        if not (folder / "cgroup.procs").read_text():
+            break
+        time.sleep(0.01)
     folder.rmdir()
 
 

@@ -39,6 +39,8 @@ from headrace.control.readings import AssetReading
 __all__ = ["FleetLimits", "NodeFleet", "Told"]
 
 W_PER_MW: Final = 1e6
+DELAY_GROWTH: Final = 1.1
+"""How much slower the next exchange may be and still count as the quickest: clocks drift, so an old one loses worth."""
 
 
 class FleetLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,9 +240,10 @@ class _SiteLine(asyncio.Protocol):
         self._hello = bytearray()
         self._began_us = 0
         self._ahead_us = 0
+        self._delay_us = 0.0
         self._channel: Channel | None = None
         self._transport: asyncio.Transport | None = None
-        self._waiting: dict[int, asyncio.Future[tuple[Answer, int] | Refusal]] = {}
+        self._waiting: dict[int, _Said] = {}
 
     @property
     def is_open(self) -> bool:
@@ -255,10 +258,10 @@ class _SiteLine(asyncio.Protocol):
             tell = msgspec.structs.replace(tell, expires_us=tell.expires_us + self._ahead_us)
         number, frame = self._channel.seal(tell)
         answer = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
         answer.add_done_callback(lambda _: self._waiting.pop(number, None))
         self._transport.write(frame)
-        return _Said(self._now_us(), answer)
+        self._waiting[number] = said = _Said(self._now_us(), answer)
+        return said
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello."""
@@ -296,9 +299,9 @@ class _SiteLine(asyncio.Protocol):
             self._transport.abort()
         if not self.greeted.done():
             self.greeted.set_result(None)
-        for answer in tuple(self._waiting.values()):
-            if not answer.done():
-                answer.set_result(Refusal(self.closed_for))
+        for said in tuple(self._waiting.values()):
+            if not said.answer.done():
+                said.answer.set_result(Refusal(self.closed_for))
 
     def _greet(self, hello: bytes) -> None:
         found = read_agent_hello(hello, key=self._key, node=self._node, site_nonce=self._nonce)
@@ -306,7 +309,9 @@ class _SiteLine(asyncio.Protocol):
             self.close(found.reason)
             return
         agent_nonce, clock_us = found
-        self._ahead_us = clock_us - (self._began_us + self._now_us()) // 2
+        now_us = self._now_us()
+        self._ahead_us = clock_us - (self._began_us + now_us) // 2
+        self._delay_us = float(now_us - self._began_us)
         self._channel = Channel(
             key=self._key, node=self._node, site_nonce=self._nonce, agent_nonce=agent_nonce, side=Side.SITE
         )
@@ -318,12 +323,22 @@ class _SiteLine(asyncio.Protocol):
         if isinstance(answer, Refusal):
             self.close(answer.reason)
             return
-        waited = self._waiting.get(answer.number)
-        if waited is not None and not waited.done():
+        said = self._waiting.get(answer.number)
+        if said is not None and not said.answer.done():
+            self._compare_clocks(said.sent_us, answer)
             own = msgspec.structs.replace(
                 answer, acted_us=answer.acted_us - self._ahead_us, seen_us=answer.seen_us - self._ahead_us
             )
-            waited.set_result((own, self._now_us()))
+            said.answer.set_result((own, self._now_us()))
+
+    def _compare_clocks(self, sent_us: int, answer: Answer) -> None:
+        """Keep the offset of the quickest exchange: it is out by half of what the way took, at most."""
+        came_us = self._now_us()
+        delay_us = (came_us - sent_us) - (answer.seen_us - answer.acted_us)
+        if delay_us <= self._delay_us:
+            self._delay_us = float(delay_us)
+            self._ahead_us = ((answer.acted_us - sent_us) + (answer.seen_us - came_us)) // 2
+        self._delay_us *= DELAY_GROWTH
 
 
 def _tell(command: Command) -> Tell | str:

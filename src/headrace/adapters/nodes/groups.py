@@ -128,9 +128,9 @@ class JobGroups:
         for pid, (start, name) in self._registered.items():
             if pid in seen.processes and seen.processes[pid].start == start:
                 roots[pid] = name
-        for pid, mark in seen.marks.items():
+        for pid, mark in seen.marks.get(self._node, {}).items():
             tier = self._tier_of_partition.get(mark.partition)
-            if tier is not None and mark.node == self._node:
+            if tier is not None:
                 roots[pid] = mark.job
                 tiers.setdefault(mark.job, tier)
         return roots, tiers

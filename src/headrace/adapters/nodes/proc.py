@@ -65,8 +65,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     processes: dict[int, Process]
     """Every process, by its id."""
-    marks: dict[int, JobMark]
-    """Marks of those that a scheduler's job started, by process id."""
+    marks: dict[str, dict[int, JobMark]]
+    """Marks of those that a scheduler's job started, by node and process id."""
     children: dict[int, list[int]]
     """Process ids of the children, by that of their parent."""
 
@@ -132,15 +132,15 @@ class ProcessTable:
         caught = next((line for line in lines if line.startswith(b"SigCgt:")), b"SigCgt:\t0")
         return bool(int(caught.split()[1], 16) >> (signal_number - 1) & 1)
 
-    def _marked(self, processes: dict[int, Process]) -> dict[int, JobMark]:
+    def _marked(self, processes: dict[int, Process]) -> dict[str, dict[int, JobMark]]:
         before, self._marks = self._marks, {}
-        found = {}
+        found: dict[str, dict[int, JobMark]] = {}
         for process in processes.values():
             key = (process.pid, process.start, process.name)  # a new program under the old id has a new environment
             mark = before[key] if key in before else self._mark(process)
             self._marks[key] = mark
             if mark is not None:
-                found[process.pid] = mark
+                found.setdefault(mark.node, {})[process.pid] = mark
         return found
 
     def _mark(self, process: Process) -> JobMark | None:

@@ -250,7 +250,8 @@ def _observe(pipe: Connection, ids: frozenset[str]) -> None:
 
 def _members(table: ProcessTable, ids: frozenset[str]) -> list[int]:
     seen = table.scan()
-    return list(seen.spread({pid: mark.job for pid, mark in seen.marks.items() if mark.job in ids}))
+    marks = [each for of_node in seen.marks.values() for each in of_node.items()]
+    return list(seen.spread({pid: mark.job for pid, mark in marks if mark.job in ids}))
 
 
 def _all_stand(table: ProcessTable, pids: list[int]) -> bool:
