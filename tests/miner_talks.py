@@ -15,11 +15,12 @@ PASSWORDS = {
     "braiins": Credentials(),
     "whatsminer-v2": Credentials(password="admin"),
     "whatsminer-v3": Credentials(user="super", password="super"),
+    "braiins-rest": Credentials(user="root", password="root"),
     "luxos": Credentials(),
     "antminer": Credentials(user="root", password="root"),
 }
-CAPS = ("whatsminer-v2", "whatsminer-v3", "luxos")
-SIGNS_IN = ("whatsminer-v2", "whatsminer-v3", "luxos", "antminer")
+CAPS = ("braiins-rest", "whatsminer-v2", "whatsminer-v3", "luxos")
+SIGNS_IN = ("braiins-rest", "whatsminer-v2", "whatsminer-v3", "luxos", "antminer")
 WITHIN_S = 10.0
 
 

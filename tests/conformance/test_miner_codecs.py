@@ -108,7 +108,7 @@ async def test_a_session_that_ended_asks_for_a_fresh_one_and_then_works(dialect)
         assert rig.device.model.effects == 1
 
 
-@pytest.mark.parametrize("dialect", ["whatsminer-v2", "luxos"])
+@pytest.mark.parametrize("dialect", ["braiins-rest", "whatsminer-v2", "luxos"])
 async def test_a_session_is_given_up_before_the_machine_ends_it(dialect):
     async with Rig(dialect) as rig:
         began_s = rig.clock.at_s
@@ -117,7 +117,7 @@ async def test_a_session_is_given_up_before_the_machine_ends_it(dialect):
         assert isinstance(await rig.talk(rig.codec.command(Action.STOP, None, session, FACTS)), Acknowledged)
 
 
-@pytest.mark.parametrize("dialect", ["whatsminer-v2", "whatsminer-v3", "antminer"])
+@pytest.mark.parametrize("dialect", ["braiins-rest", "whatsminer-v2", "whatsminer-v3", "antminer"])
 async def test_a_wrong_password_is_refused_and_never_shown(dialect):
     async with Rig(dialect) as rig:
         wrong = Credentials(user=PASSWORDS[dialect].user, password="nobody-knows-this")

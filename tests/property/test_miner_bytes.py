@@ -30,6 +30,7 @@ from miner_talks import CAPS, FACTS, PASSWORDS, SIGNS_IN
 
 ENDS = (Acknowledged, MinerStatus, Refused, SignedIn)
 NOW_S = 1000.0
+WEB = ("antminer", "braiins-rest")
 FEW = settings(max_examples=25, deadline=None)
 
 Pieces = Callable[[bytes], Iterable[bytes]]
@@ -130,7 +131,7 @@ NAMED = st.dictionaries(st.sampled_from(["STATUS", "Msg", "SUMMARY", "enc", "msg
 def _framed(dialect: str, body: bytes) -> bytes:
     if dialect == "whatsminer-v3":
         return len(body).to_bytes(4, "little") + body
-    if dialect == "antminer":
+    if dialect in WEB:
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     return body + b"\0"
 
@@ -221,8 +222,8 @@ def test_a_hostile_answer_ends_in_a_reason(dialect, name):
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_answer_longer_than_the_limit_is_refused_before_it_ends(dialect):
     """A peer that never stops is given up on as soon as it has sent too much, not when it closes."""
-    endless = _framed(dialect, b'{"STATUS":"')[:-1] if dialect not in {"whatsminer-v3", "antminer"} else b""
-    if dialect == "antminer":
+    endless = _framed(dialect, b'{"STATUS":"')[:-1] if dialect not in {"whatsminer-v3", *WEB} else b""
+    if dialect in WEB:
         endless = b"HTTP/1.1 200 OK\r\n\r\n"
     if dialect == "whatsminer-v3":
         endless = (REPLY_MAX_BYTES + 1).to_bytes(4, "little")

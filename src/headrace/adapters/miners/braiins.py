@@ -1,7 +1,7 @@
 """Braiins OS: cgminer's API on TCP 4028, with `pause` and `resume`.
 
 Every command is one frame on a connection of its own and needs no log-in. The power target is not part of this API
-(it is set by gRPC, REST or the configuration file), so this dialect stops and runs a miner and does not cap it.
+(`braiins_rest` has it), so this dialect stops and runs a miner and does not cap it.
 Source: Braiins OS documentation, "BOSminer API" (pause, resume, tunerstatus, temps), and its public clients.
 """
 
@@ -44,7 +44,7 @@ class Braiins:
             raise BadInput(
                 f"braiins miner, {action}",
                 "its API on 4028 has pause and resume only",
-                "Leave `least_mw` out for it, or drive it by a dialect that caps.",
+                'Leave `least_mw` out for it, or name the dialect "braiins-rest".',
             )
         return JsonConversation(frame, acknowledged)
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from headrace.adapters.miners.antminer import Antminer
 from headrace.adapters.miners.braiins import Braiins
+from headrace.adapters.miners.braiins_rest import BraiinsRest
 from headrace.adapters.miners.codec import Codec
 from headrace.adapters.miners.luxos import LuxOs
 from headrace.adapters.miners.whatsminer_v2 import WhatsMinerV2
@@ -12,7 +13,7 @@ from headrace.core import BadInput
 
 __all__ = ["DIALECTS", "codec_for"]
 
-_CODECS: Final[tuple[Codec, ...]] = (Braiins(), WhatsMinerV2(), WhatsMinerV3(), LuxOs(), Antminer())
+_CODECS: Final[tuple[Codec, ...]] = (Braiins(), BraiinsRest(), WhatsMinerV2(), WhatsMinerV3(), LuxOs(), Antminer())
 
 DIALECTS: Final[tuple[str, ...]] = tuple(codec.dialect for codec in _CODECS)
 """Names of all dialects."""

@@ -112,7 +112,7 @@ def http_request(method: str, path: str, host: str, *, body: bytes = b"", login:
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Accept: */*", "Connection: keep-alive"]
     if login:
         lines.append(f"Authorization: {login}")
-    if body or method == "POST":
+    if method != "GET":
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
 

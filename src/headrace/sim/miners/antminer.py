@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from headrace.sim.miners import web
 from headrace.sim.miners.model import MinerModel
 from headrace.sim.miners.twin import Asked, Request
 
@@ -22,7 +23,6 @@ MODEL: Final = "Antminer S19 Pro"
 FIRMWARE: Final = "uart_trans.1.3"
 POOLS: Final = tuple({"url": f"stratum+tcp://pool{i}.example:3333", "user": "site.1", "pass": "x"} for i in range(3))
 
-_PAGE = re.compile(rb"(GET|POST) (/\S*) HTTP/1\.1\r\n")
 _NAME = re.compile(r"/cgi-bin/(\w+)\.cgi")
 _FIELD = re.compile(r'(\w+)="?([^",]*)"?')
 _SAVED = b'{"stats":"success","code":"M000","msg":"OK!"}'
@@ -40,19 +40,11 @@ class AntminerTwin:
 
     def take(self, data: bytes, model: MinerModel, now_s: float) -> tuple[Request, int] | None:
         """Read one request."""
-        head, found, rest = data.partition(b"\r\n\r\n")
-        if not found:
+        found = web.request_of(data)
+        if found is None:
             return None
-        fields = {
-            name.strip().lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
-        }
-        length = int(fields.get("content-length", "0"))
-        if len(rest) < length:
-            return None
-        page = _PAGE.match(head + b"\r\n")
-        request = _else(_http(404, b"Not Found")) if page is None else self._page(page, fields, rest[:length])
-        return request, len(head) + 4 + length
+        request, length = found
+        return self._page(request), length
 
     def answer(self, request: Request, model: MinerModel, now_s: float) -> bytes:
         """Answer a page about the machine."""
@@ -71,28 +63,28 @@ class AntminerTwin:
                 row = {"elapsed": round(now_s), "rate_5s": ghs, "rate_avg": ghs, "rate_unit": "GH/s", "chain": chain}
                 return _json({"STATUS": {"STATUS": "S"}, "INFO": info, request.words.upper(): [row]})
             case _:
-                return _http(404, b"Not Found")
+                return web.answer(404, b"Not Found")
 
     def expire(self) -> None:
         """Change the challenge, as its age does."""
         self._challenge += 1
 
-    def _page(self, page: re.Match[bytes], fields: dict[str, str], body: bytes) -> Request:
-        method, path = page[1].decode(), page[2].decode("latin-1")
-        if not self._is_let_in(fields.get("authorization", ""), method, path):
+    def _page(self, request: web.WebRequest) -> Request:
+        path = request.path
+        if not self._is_let_in(request.headers.get("authorization", ""), request.method, path):
             challenge = f'Digest realm="{REALM}", nonce="{self._nonce}", qop="auth"'
-            return _else(_http(401, b"", f"WWW-Authenticate: {challenge}\r\n"))
+            return _else(web.answer(401, b"", f"WWW-Authenticate: {challenge}\r\n"))
         named = _NAME.fullmatch(path)
         if named is None or named[1] != "set_miner_conf":
             return _else(b"", words=named[1] if named else path)
         try:
-            conf = msgspec.json.decode(body, type=dict[str, object])
+            conf = msgspec.json.decode(request.body, type=dict[str, object])
         except msgspec.DecodeError:
-            return _else(_http(200, _REFUSED))
+            return _else(web.answer(200, _REFUSED))
         if len(conf.get("pools") or ()) != len(POOLS):  # type: ignore[arg-type]  # what a client sent
-            return _else(_http(200, _REFUSED))
+            return _else(web.answer(200, _REFUSED))
         asked = Asked.SLEEP if str(conf.get("miner-mode")) == "1" else Asked.WAKE
-        return Request(asked=asked, answer=_http(200, _SAVED), refusal=_http(200, _REFUSED), closes=False)
+        return Request(asked=asked, answer=web.answer(200, _SAVED), refusal=web.answer(200, _REFUSED), closes=False)
 
     @property
     def _nonce(self) -> str:
@@ -116,9 +108,4 @@ def _else(answer: bytes, words: str = "") -> Request:
 
 
 def _json(page: object) -> bytes:
-    return _http(200, msgspec.json.encode(page))
-
-
-def _http(status: int, body: bytes, headers: str = "") -> bytes:
-    head = f"HTTP/1.1 {status} Said\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-    return head.encode() + body
+    return web.answer(200, msgspec.json.encode(page))

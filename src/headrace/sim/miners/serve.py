@@ -17,6 +17,7 @@ import numpy as np
 from headrace.core import BadInput
 from headrace.sim.miners.antminer import AntminerTwin
 from headrace.sim.miners.braiins import BraiinsTwin
+from headrace.sim.miners.braiins_rest import BraiinsRestTwin
 from headrace.sim.miners.faults import FaultRates, Manner, delays_s, manners
 from headrace.sim.miners.fleet import DELAYS_KEPT, Device, Fleet
 from headrace.sim.miners.luxos import LuxOsTwin
@@ -81,12 +82,13 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
 
 TWINS: Final[dict[str, tuple[Callable[[], Twin], int]]] = {
     "braiins": (BraiinsTwin, 4028),
+    "braiins-rest": (BraiinsRestTwin, 8080),
     "whatsminer-v2": (WhatsMinerV2Twin, 4028),
     "whatsminer-v3": (WhatsMinerV3Twin, 4433),
     "luxos": (LuxOsTwin, 4028),
     "antminer": (AntminerTwin, 8080),
 }
-"""Firmware and port by dialect; a real Antminer listens on 80, which needs privileges here."""
+"""Firmware and port by dialect; those of the web listen on 80 in truth, which needs privileges."""
 
 
 def addresses(spec: FleetSpec) -> tuple[tuple[str, int], ...]:
