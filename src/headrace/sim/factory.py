@@ -112,6 +112,7 @@ class MockFactory:
 
     def start(self) -> None:
         """Connect, subscribe and begin to watch the clock."""
+        from jwt import api_jws  # noqa: F401, PLC0415 an extra, and slow to load in the first message
         from paho.mqtt import client as paho  # noqa: PLC0415 an extra
         from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
 

@@ -29,7 +29,7 @@ from headrace.adapters.dsx_flex.payloads import (
     mw_of,
     power_of,
 )
-from headrace.adapters.dsx_flex.signing import Peer, Signer
+from headrace.adapters.dsx_flex.signing import Peer, Signer, prepare
 from headrace.adapters.mqtt import MqttLink, within
 from headrace.control.assets import Asset
 from headrace.control.commands import Action, Command, CommandOutcome, Result
@@ -163,6 +163,7 @@ class FlexController:
     async def arm(self, assets: Sequence[Asset]) -> None:
         """Connect, subscribe, and remember which feed is which asset."""
         self._assets = {asset.name: asset for asset in assets}
+        prepare()
         await self._link.start()
         if self._reader is None:
             self._reader = asyncio.create_task(self._read_messages())

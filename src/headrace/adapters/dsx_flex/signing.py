@@ -12,7 +12,7 @@ import msgspec
 
 from headrace.core import BadInput
 
-__all__ = ["BOUND", "Peer", "SignatureRefused", "Signer", "peer_of", "signed", "signer_of", "verified"]
+__all__ = ["BOUND", "Peer", "SignatureRefused", "Signer", "peer_of", "prepare", "signed", "signer_of", "verified"]
 
 BOUND: Final = ("id", "source", "type", "time", "correlationid")
 """Attributes of the envelope that the signature's header repeats."""
@@ -62,6 +62,11 @@ class SignatureRefused(Exception):
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(why)
         self.kind = kind
+
+
+def prepare() -> None:
+    """Load what the first signature would wait 50 ms for."""
+    from jwt import api_jws  # noqa: F401, PLC0415 an extra
 
 
 def signed(payload: bytes, envelope: dict[str, str], signer: Signer) -> str:
