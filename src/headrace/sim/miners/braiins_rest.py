@@ -11,7 +11,7 @@ from headrace.sim.miners.twin import Asked, Request
 __all__ = ["PASSWORD", "USER", "BraiinsRestTwin"]
 
 USER: Final = "root"
-PASSWORD: Final = "root"  # noqa: S105  # of a simulated machine
+PASSWORD: Final = "root"  # of a simulated machine
 TOKEN_LASTS_S: Final = 3600.0
 REFUSAL: Final = web.answer(500, b'{"message":"Internal error"}')
 
