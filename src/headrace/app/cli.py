@@ -15,8 +15,10 @@ from headrace import __version__
 from headrace.app.compiled import keep_compiled_code
 from headrace.app.folders import DEMO_OUT, REPLAY_OUT
 from headrace.app.live.cli import add_live_verbs
+from headrace.app.market_cli import add_market
 from headrace.app.operator_cli import add_operator_verbs
 from headrace.app.sim_cli import add_sim_verb
+from headrace.app.miners_cli import miners
 from headrace.app.telemetry_cli import add_verify, keys
 from headrace.core import ExitCode, HeadraceError
 
@@ -30,7 +32,9 @@ app.command(books)
 recorded = App(name="data", help="What a data folder holds, and what operators have to add to it.")
 app.command(recorded)
 app.command(keys)
+app.command(miners)
 add_verify(app)
+add_market(app)
 add_operator_verbs(app)
 add_live_verbs(app)
 add_sim_verb(app)
@@ -350,6 +354,15 @@ def bench_stop(*, json: Json = False) -> None:
     from headrace.app.printing import show
 
     show(bench_stop(), print_stop, as_json=json)
+
+
+@bench.command(name="shed")
+def bench_shed(*, json: Json = False) -> None:
+    """Time how fast simulated miners hear a stop, and how fast they are found, beside pyasic and pyasic-rs."""
+    from headrace.app.bench.shed import bench_shed, print_shed
+    from headrace.app.printing import show
+
+    show(bench_shed(), print_shed, as_json=json)
 
 
 @bench.command(name="replay")
