@@ -68,7 +68,7 @@ def lines(tmp_path_factory) -> int:
     return campus.run(KILLED_WITHIN_S, shedding(campus)).state.records
 
 
-@pytest.mark.inv("LIVE-1")
+@pytest.mark.inv("L11")
 def test_killed_at_every_record_it_loses_no_decision_and_repeats_no_effect(tmp_path, monkeypatch, lines):
     for at_record in range(1, lines + 1):
         for torn in (0, 1 + at_record % 7):

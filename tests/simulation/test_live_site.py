@@ -46,7 +46,7 @@ def decisions(campus: Campus) -> list[Decided]:
     return [each for each in campus.records() if isinstance(each, Decided)]
 
 
-@pytest.mark.inv("LIVE-2")
+@pytest.mark.inv("L12")
 def test_a_live_journal_runs_again_to_the_same_bytes(tmp_path):
     campus = Campus(tmp_path / "live.jsonl")
 
@@ -63,7 +63,7 @@ def test_a_live_journal_runs_again_to_the_same_bytes(tmp_path):
     assert any(each.cycle.statement is not None for each in was if isinstance(each, Closed))
 
 
-@pytest.mark.inv("LIVE-3")
+@pytest.mark.inv("L13")
 def test_a_late_solver_leaves_the_last_plan_in_force_and_then_the_safe_rule(tmp_path):
     rules = msgspec.structs.replace(RULES, last_plan_max_s=600)
     campus = Campus(tmp_path / "live.jsonl", rules=rules)
@@ -75,7 +75,7 @@ def test_a_late_solver_leaves_the_last_plan_in_force_and_then_the_safe_rule(tmp_
     assert decisions(campus)[5].reasons == (LATE, "plan.too_old")
 
 
-@pytest.mark.inv("LIVE-3")
+@pytest.mark.inv("L13")
 def test_a_stale_price_plans_nothing_new(tmp_path):
     campus = Campus(tmp_path / "live.jsonl")
     price = campus.series["real_time"]
@@ -88,7 +88,7 @@ def test_a_stale_price_plans_nothing_new(tmp_path):
     assert decisions(campus)[0].mode is Mode.PLAN
 
 
-@pytest.mark.inv("LIVE-3")
+@pytest.mark.inv("L13")
 def test_a_policy_with_a_bug_is_no_plan_and_the_site_is_run(tmp_path):
     campus = Campus(tmp_path / "live.jsonl", policy=Failing)
     campus.run(HALF_HOUR_S)

@@ -58,6 +58,7 @@ def unmetered(site: Site) -> tuple[str, ...]:
     """Parts of a site whose settlement no counter of a live site serves yet."""
     parts = {
         "hosting contracts": site.hosting,
+        "interruption allowances": site.allowances,
         "powered-shell tenants": site.tenants,
         "batch jobs": site.job_clusters,
         "fuel-burning units": () if site.plant is None else site.plant.units,
