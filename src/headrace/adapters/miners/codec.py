@@ -153,6 +153,8 @@ class Codec(Protocol):
     def command(self, action: Action, power_w: int | None, session: Session | None, facts: Facts) -> Conversation:
         """Conversation that ends `Acknowledged`, made ready so that `begin` costs nothing.
 
+        `power_w` is the limit of a cap; with a run, the power to which an earlier cap is lifted after waking up.
+
         Raises
         ------
         headrace.core.BadInput
