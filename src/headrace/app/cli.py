@@ -16,9 +16,9 @@ from headrace.app.compiled import keep_compiled_code
 from headrace.app.folders import DEMO_OUT, REPLAY_OUT
 from headrace.app.live.cli import add_live_verbs
 from headrace.app.market_cli import add_market
+from headrace.app.miners_cli import miners
 from headrace.app.operator_cli import add_operator_verbs
 from headrace.app.sim_cli import add_sim_verb
-from headrace.app.miners_cli import miners
 from headrace.app.telemetry_cli import add_verify, keys
 from headrace.core import ExitCode, HeadraceError
 

@@ -98,6 +98,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a talk."""
 
     how: How
+    """The peer's last move, or what went wrong."""
     sent_us: int | None
     """When the last byte of the last frame left, epoch microseconds; None if none did."""
     ended_us: int
