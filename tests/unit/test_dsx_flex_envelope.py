@@ -128,6 +128,7 @@ def data_without(name):
     return make
 
 
+@pytest.mark.inv("L15")
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
