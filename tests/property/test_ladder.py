@@ -2,14 +2,17 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_cases import NOW_US, order
+from govern_cases import cases
 from headrace.control.authority import LadderException, LadderRules, may_take
+from headrace.control.govern import govern
 from headrace.control.orders import Authority, OrderKind
-from headrace.control.orders_in_force import HeldOrder, bind, refuse_restore
+from headrace.control.orders_in_force import Binding, HeldOrder, bind, narrow, refuse_restore
 
 AUTHORITIES = st.sampled_from(Authority)
 LOADS = ("s21", "train", "firm")
@@ -95,3 +98,36 @@ def test_a_limit_of_an_emergency_holds_at_once(orders):
         and each.order.starts_us <= NOW_US
     ]
     assert bind(orders, now_us=NOW_US).most_mw <= min(most, default=math.inf)
+
+
+ABOVE_FIRM = st.sampled_from([Authority.SAFETY, Authority.GRID, Authority.SITE, Authority.RESERVE])
+
+
+@pytest.mark.inv("L5")
+@given(cases(), st.floats(0.0, 120.0), ABOVE_FIRM)
+def test_import_stays_below_an_order_from_above_firm_leases(case, most_mw, authority):
+    setpoints, bus = case
+    binding = Binding(most_mw=most_mw, most_by=order(OrderKind.LIMIT, authority))
+    flows = govern(narrow(setpoints, binding, expected_mw=govern(setpoints, bus).import_mw), bus)
+    assert flows.import_mw <= most_mw + 1e-6
+
+
+@pytest.mark.inv("L2")
+@given(cases(), st.floats(0.0, 120.0), st.sampled_from([Authority.VOLUNTARY, Authority.MONEY]))
+def test_a_programme_or_a_price_sheds_no_firm_load(case, most_mw, authority):
+    setpoints, bus = case
+    plain = govern(setpoints, bus)
+    binding = Binding(most_mw=most_mw, most_by=order(OrderKind.LIMIT, authority))
+    flows = govern(narrow(setpoints, binding, expected_mw=plain.import_mw), bus)
+    assert flows.shed_mw <= plain.shed_mw + 1e-6
+
+
+@pytest.mark.inv("L5")
+@given(cases(), st.floats(0.0, 120.0))
+def test_a_raise_never_lowers_what_is_drawn(case, least_mw):
+    setpoints, bus = case
+    setpoints = msgspec.structs.replace(setpoints, charge_mw=0.0)  # feeding would otherwise make room to charge
+    plain = govern(setpoints, bus)
+    binding = Binding(least_mw=least_mw, least_by=order(OrderKind.RAISE))
+    raised = govern(narrow(setpoints, binding, expected_mw=plain.import_mw - plain.export_mw), bus)
+    assert raised.import_mw - raised.export_mw >= min(plain.import_mw - plain.export_mw, least_mw) - 1e-6

@@ -24,6 +24,8 @@ __all__ = ["AssetState", "Doubt", "FleetState", "absorb", "counted_by_feeder", "
 
 DAY_US: Final = 86_400 * US_PER_S
 """Starts are counted over this long."""
+RETRY_US: Final = 600 * US_PER_S
+"""One that refused is asked again when it is heard this long after."""
 MW_PER_W: Final = 1e-6
 """MW in one W."""
 UNKNOWN: Final = -1
@@ -37,7 +39,7 @@ class Doubt(IntEnum):
     MUTE = 1
     """Did not answer, or could not be reached: until it is heard again."""
     REFUSES = 2
-    """Would not, or answered what nobody can read: until it acknowledges a command."""
+    """Would not, or answered what nobody can read: until it acknowledges a command, or is heard well after."""
     LIES = 3
     """Acknowledged, and the meter showed otherwise: until a meter confirms it."""
 
@@ -225,6 +227,9 @@ class _Draft:
         self._is_heard(i, reading.at_us)
         if self.doubt[i] == Doubt.LIES:
             return
+        told = self.told[i]
+        if self.doubt[i] == Doubt.REFUSES and told is not None and reading.at_us >= told.commanded_us + RETRY_US:
+            self.doubt[i] = Doubt.NONE
         if reading.is_running is not None:
             self._runs(i, is_running=reading.is_running, at_us=reading.at_us, is_confirmed=True)
         if reading.power_w is not None:

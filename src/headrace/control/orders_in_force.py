@@ -96,7 +96,8 @@ def narrow(setpoints: Setpoints, binding: Binding, *, expected_mw: float) -> Set
     """Setpoints within what orders leave.
 
     A limit from above firm leases becomes the connection's own, to which everything yields, firm load last; from below
-    them it binds what may be interrupted for money. A raise opens every block that the plan kept small, up to it.
+    them it binds mining and charging, as the plan's own import limit does. A raise opens every block that the plan kept
+    small, up to it. A limit below zero asks for export, which setpoints do not promise: it is met as far as zero here.
 
     Parameters
     ----------
@@ -117,13 +118,14 @@ def narrow(setpoints: Setpoints, binding: Binding, *, expected_mw: float) -> Set
             discharge_mw=0.0,
             reasons=(*setpoints.reasons, _reason(binding.least_by)),
         )
-    if binding.most_by is None or binding.most_mw >= setpoints.import_limit_mw:
+    most_mw = max(binding.most_mw, 0.0)
+    binds_all = binding.most_by is not None and binding.most_by.authority < Authority.FIRM
+    if most_mw >= setpoints.import_limit_mw and (most_mw >= setpoints.import_max_mw or not binds_all):
         return setpoints
-    binds_all = binding.most_by.authority < Authority.FIRM
     return msgspec.structs.replace(
         setpoints,
-        import_limit_mw=binding.most_mw,
-        import_max_mw=min(binding.most_mw, setpoints.import_max_mw) if binds_all else setpoints.import_max_mw,
+        import_limit_mw=min(setpoints.import_limit_mw, most_mw),
+        import_max_mw=min(setpoints.import_max_mw, most_mw) if binds_all else setpoints.import_max_mw,
         reasons=(*setpoints.reasons, _reason(binding.most_by)),
     )
 

@@ -35,6 +35,8 @@ OBSTACLES: Final = (
     "restore.awaits_cooling",
 )
 """What may keep an asset from starting, the first in its way first."""
+OUT_OF_REACH: Final = 2
+"""Obstacles up to here are no matter of waiting for a wave."""
 AWAITS_COOLING: Final = len(OBSTACLES) - 1
 """Its cooling does not run yet."""
 SLACK_MW: Final = 1e-9
@@ -49,7 +51,7 @@ class Wave(msgspec.Struct, frozen=True, kw_only=True):
     rise_mw: float = 0.0
     """Power that they bring at most, MW."""
     is_done: bool = False
-    """Nothing is left to start."""
+    """Nothing is left to start but what nobody may or can reach: that starts with the plan when it is back."""
     reasons: tuple[str, ...] = ()
     """Why something waits."""
 
@@ -115,6 +117,8 @@ def next_wave(
     cooling = {layout.cooling_of[f] for f in np.unique(layout.behind_of[left & (why_not == AWAITS_COOLING)]).tolist()}
     left[sorted(i for i in cooling if fleet.runs[i] != 1)] = True
     reasons = [OBSTACLES[k] for k in np.unique(why_not[left]).tolist() if k > 0]
+    if np.all((why_not[left] > 0) & (why_not[left] <= OUT_OF_REACH)):
+        return Wave(is_done=True, reasons=tuple(reasons))
     ready = np.flatnonzero(left & (why_not == 0))
     worths = layout.worth_ccy_per_mwh(worth_ccy_per_mwh_of_load)
     worths[sorted(cooling)] = np.inf

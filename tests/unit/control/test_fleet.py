@@ -45,6 +45,8 @@ def test_a_mute_asset_is_trusted_again_when_heard_and_one_that_refuses_is_not():
     told = note_commands(LAYOUT, running(LAYOUT), [STOP])
     assert absorb(LAYOUT, told, [became(Result.MUTE), heard]).of(LAYOUT, "a").doubt is Doubt.NONE
     assert absorb(LAYOUT, told, [became(Result.REFUSED), heard]).of(LAYOUT, "a").doubt is Doubt.REFUSES
+    later = AssetReading(asset="a", at_us=NOW_US + 600 * S, is_running=True)
+    assert absorb(LAYOUT, told, [became(Result.REFUSED), later]).of(LAYOUT, "a").doubt is Doubt.NONE
 
 
 def test_a_liar_counts_at_full_until_a_meter_confirms_it():

@@ -115,7 +115,7 @@ def test_a_switch_closes_alone_and_counts_for_all_behind_it():
     assert "restore.awaits_switch" in found.reasons
 
 
-def test_locked_lost_and_doubtful_assets_stay_as_they_are():
+def test_what_nobody_can_reach_stays_as_it_is_and_keeps_no_restoration_open():
     layout = site([asset("a"), asset("b"), asset("c")])
     fleet = off(layout)
     fleet = msgspec.structs.replace(
@@ -125,7 +125,7 @@ def test_locked_lost_and_doubtful_assets_stay_as_they_are():
         doubt=np.array([0, 0, 1], np.int8),
     )
     found = wave(layout, fleet)
-    assert (found.commands, found.is_done) == ((), False)
+    assert (found.commands, found.is_done) == ((), True)
     assert found.reasons == ("restore.locked_out", "restore.not_heard")
 
 
