@@ -5,6 +5,7 @@ answer can't be taken for that to the next request. Requests of one connection g
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
@@ -101,6 +102,8 @@ class ModbusLink:
                 return True
             self._drop()
             from pymodbus.client import AsyncModbusTcpClient  # noqa: PLC0415  an extra
+
+            logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # a failure is in what we return
 
             client = AsyncModbusTcpClient(
                 self._host, port=self._port, timeout=self._timeout_s, retries=0, reconnect_delay=0
