@@ -1,10 +1,16 @@
 """The MQTT link against a real broker."""
 
 import asyncio
+import datetime
+import ipaddress
 import socket
 import stat
+import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import mosquitto
 from headrace.adapters.mqtt import MqttEndpoint, MqttLink, tls_context
@@ -117,3 +123,51 @@ async def test_a_wrong_password_is_refused_with_the_brokers_reason(tmp_path):
 def test_another_machine_needs_tls():
     with pytest.raises(BadInput, match="without TLS"):
         tls_context(MqttEndpoint(host="broker.example.com", client_id="x"))
+
+
+def certificate(folder, name, *, issuer=None):
+    """A certificate for 127.0.0.1, its own authority or signed by `issuer`; gives (key, certificate, PEM path)."""
+    now = datetime.datetime.fromtimestamp(time.time_ns() * 1e-9, datetime.UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    signer, parent = (key, subject) if issuer is None else (issuer[0], issuer[1].subject)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(parent)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .sign(signer, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return key, made, path
+
+
+async def test_tls_reaches_the_broker_its_authority_signed_and_no_other(tmp_path):
+    authority = certificate(tmp_path, "authority")
+    certificate(tmp_path, "broker", issuer=authority)
+    certificate(tmp_path, "stranger")
+    port = mosquitto.free_port()
+    more = (
+        f"listener {port} 127.0.0.1\ncafile {authority[2]}\n"
+        f"certfile {tmp_path / 'broker.pem'}\nkeyfile {tmp_path / 'broker.key'}\n"
+    )
+    process = mosquitto.start(tmp_path / "b", port, more)
+    try:
+        link = MqttLink(endpoint(port, "x", ca_file=str(authority[2])))
+        assert await link.start()
+        assert (await link.publish("a", b"x")).is_delivered
+        await link.close()
+        other = MqttLink(endpoint(port, "y", ca_file=str(tmp_path / "stranger.pem")))
+        assert not await other.start(timeout_s=0.5)
+        await other.close()
+    finally:
+        mosquitto.stop(process)
