@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from headrace.adapters.devicefile.fields import DeviceName, Host, Port, Reference, Seconds
-from headrace.adapters.sitefile.fields import Flag, PositiveMagnitude, Section
+from headrace.adapters.sitefile.fields import Count, Flag, Magnitude, PositiveMagnitude, Section
 
 __all__ = [
     "ApiSection",
@@ -16,6 +16,7 @@ __all__ = [
     "MqttSection",
     "OpenAdr2Section",
     "OpenAdr3Section",
+    "ProgrammeSection",
     "TelemetrySection",
 ]
 
@@ -42,13 +43,32 @@ class MqttSection(Section):
     """First part of the site's telemetry topics (docs/device-file.md)."""
 
 
-class OpenAdr2Section(Section):
+class ProgrammeSection(Section):
+    """What a programme may ask for, whatever it comes through (docs/grid-signals.md)."""
+
+    within_s: Seconds = 600.0
+    """How fast its orders are to be met, seconds."""
+    most_mw: PositiveMagnitude | None = None
+    """Most power an order may name, MW; the connection's import limit by default."""
+    level_mw: Annotated[tuple[Magnitude, ...], Field(max_length=3)] = ()
+    """What levels 1, 2 and 3 of a SIMPLE signal ask to shed, MW."""
+    unit: Literal["W", "kW", "MW"] = "kW"
+    """Unit of a payload that names none."""
+    positive_delta: Literal["draws", "sheds"] = "draws"
+    """What a relative payload above zero asks for: more load, or less."""
+    follows: Flag = False
+    """Does an absolute setpoint bind from below too, as a base point does?"""
+
+
+class OpenAdr2Section(ProgrammeSection):
     """An OpenADR 2.0b programme, in which the site is a VEN."""
 
     name: DeviceName
     """Name of the programme here."""
     vtn: Url
     """Address of the server."""
+    context: str = "*"
+    """Market context of its events; "*" takes every one of this server."""
     ven: str
     """Name under which the site is registered."""
     authority: AskedBy = "voluntary"
@@ -59,9 +79,13 @@ class OpenAdr2Section(Section):
     """Where the client's certificate is kept (PEM)."""
     key: Reference | None = None
     """Where its private key is kept (PEM)."""
+    authorities: Reference | None = None
+    """Where the certificates are kept that the server's must descend from (PEM); the system's by default."""
+    server_fingerprint: str = ""
+    """Fingerprint of the certificate that the server signs with; left out: it does not sign."""
 
 
-class OpenAdr3Section(Section):
+class OpenAdr3Section(ProgrammeSection):
     """An OpenADR 3 programme."""
 
     name: DeviceName
@@ -82,9 +106,15 @@ class OpenAdr3Section(Section):
     """Time between polls where no webhook calls, seconds."""
     webhook_port: Port | None = None
     """Loopback port that receives the server's calls; left out: polls only."""
+    webhook_secret: Reference | None = None
+    """Where the secret is kept that the server must show there."""
+    webhook_url: str = ""
+    """Address that the server is told, where a proxy stands in front of the port."""
+    version: Literal["3.0", "3.1"] = "3.0"
+    """Version of the server's vocabulary."""
 
 
-class Dnp3Section(Section):
+class Dnp3Section(ProgrammeSection):
     """A DNP3 outstation towards the market's telemetry."""
 
     name: DeviceName
@@ -99,6 +129,10 @@ class Dnp3Section(Section):
     """Link address of the other."""
     authority: AskedBy = "grid"
     """Rank of its base points."""
+    shed_mw: Magnitude = 0.0
+    """What its binary output asks to shed, MW."""
+    valid_s: Count = 600
+    """How long a base point holds, seconds."""
 
 
 class DsxFlexSection(Section):

@@ -25,6 +25,8 @@ KEPT_US: Final = 2 * 86_400 * 1_000_000
 """How long an event is remembered after its end, microseconds."""
 KEPT_EVENTS: Final = 5_000
 """Most events remembered; those that ended first are forgotten first."""
+ANY_CONTEXT: Final = "*"
+"""Context of a programme that takes every event of its door."""
 PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -127,7 +129,7 @@ class EventBook:
         Unreadable
             If the site declares none of that name.
         """
-        found = self._programmes.get(context)
+        found = self._programmes.get(context) or self._programmes.get(ANY_CONTEXT)
         if found is None:
             raise Unreadable(Why.UNKNOWN_PROGRAMME, what, f"no programme is declared for {context!r}")
         return found

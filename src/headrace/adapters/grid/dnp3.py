@@ -152,7 +152,8 @@ class Dnp3:
 
     async def report(self, order: str, met_mw: float, at_us: int) -> None:
         """Put what is being delivered on its point."""
-        self.telemetry({"delivered": met_mw}, {})
+        if order.startswith("dnp3."):
+            self.telemetry({"delivered": met_mw}, {})
 
     async def close(self) -> None:
         """Let go of the master, and let whoever waits for orders go."""

@@ -48,6 +48,8 @@ class OpenAdr2Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Least time between polls whatever the VTN asks for, seconds."""
     resource: str = "site"
     """Resource that its reports are about."""
+    door: str = "adr2"
+    """First word of its orders' ids; each door has its own."""
 
 
 class OpenAdr2:
@@ -76,7 +78,7 @@ class OpenAdr2:
         consent: Consent | None = None,
     ) -> None:
         self._settings = settings
-        self._inbox = Inbox("adr2", programmes, now_us, known, consent)
+        self._inbox = Inbox(settings.door, programmes, now_us, known, consent)
         self._wire = Wire(settings.wire)
         self._ven_id = settings.ven_id
         self._registration = ""
@@ -108,6 +110,8 @@ class OpenAdr2:
 
     async def report(self, order: str, met_mw: float, at_us: int) -> None:
         """Tell the VTN what is being delivered, as often as it asked to be told; a profile's report names no event."""
+        if not order.startswith(f"{self._settings.door}."):
+            return
         for request, granularity in tuple(self._requests.items()):
             if at_us - self._reported_us.get(request, 0) < granularity // timedelta(microseconds=1):
                 continue

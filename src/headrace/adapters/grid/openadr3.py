@@ -44,6 +44,8 @@ class OpenAdr3Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Vocabulary of subscriptions: "3.0" or "3.1"."""
     resource: str = "site"
     """Resource that its reports are about."""
+    door: str = "adr3"
+    """First word of its orders' ids; each door has its own."""
 
 
 class _Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +82,7 @@ class OpenAdr3:
     ) -> None:
         self._settings = settings
         self._declared = tuple(programmes)
-        self._inbox = Inbox("adr3", self._declared, now_us, known, consent)
+        self._inbox = Inbox(settings.door, self._declared, now_us, known, consent)
         self._rest = Rest(settings.rest)
         self._webhook = Webhook(settings.webhook, self._notified, self._inbox.unreadable) if settings.webhook else None
         self._contexts: dict[str, str] = {}
@@ -108,7 +110,7 @@ class OpenAdr3:
 
     async def report(self, order: str, met_mw: float, at_us: int) -> None:
         """Post what is being delivered to the event that the order came from."""
-        seen = self._seen.get(order.split(".")[1]) if order.startswith("adr3.") else None
+        seen = self._seen.get(order.split(".")[1]) if order.startswith(f"{self._settings.door}.") else None
         if seen is None:
             return
         period = {"start": iso(at_us // 1_000_000), "duration": "PT0S"}

@@ -88,6 +88,7 @@ def _real_doors(plan: LivePlan, now_us: Callable[[], int]) -> Doors:
     from headrace.adapters.equipment.inverter import InverterDriver
     from headrace.adapters.equipment.meters import EquipmentMeters
     from headrace.adapters.equipment.modbus import ModbusLinks
+    from headrace.adapters.grid.doors import grid_doors
 
     file, links = plan.devices.file, ModbusLinks()
     drivers: dict[str, Driver] = _miners(plan, now_us) | _nodes(plan, now_us)
@@ -95,7 +96,15 @@ def _real_doors(plan: LivePlan, now_us: Callable[[], int]) -> Doors:
         drivers[COIL_DRIVER] = CoilDriver(COIL_DRIVER, (*file.contactor, *file.cooling), links, now_us)
     if file.battery is not None:
         drivers[INVERTER_DRIVER] = InverterDriver(INVERTER_DRIVER, file.battery, links, now_us)
-    return Doors(drivers=drivers, meters=EquipmentMeters(file, links, now_us, _telemetry(plan)))
+    signals = grid_doors(
+        file,
+        folder=plan.devices.path.parent,
+        environ=os.environ,
+        now_us=now_us,
+        most_mw=plan.loaded.site.connection.import_max_mw,
+    )
+    meters = EquipmentMeters(file, links, now_us, _telemetry(plan))
+    return Doors(drivers=drivers, meters=meters, signals=signals)
 
 
 def _telemetry(plan: LivePlan) -> "MqttTelemetry | None":
