@@ -47,7 +47,7 @@ def read_event(raw: Mapping[str, Any], programme_of: Callable[[str, str], Progra
         is_test = about.get("test_event") is True
         is_cancelled = about["event_status"] == "cancelled"
         asks = () if is_test or is_cancelled else _asks(raw, programme, event_id)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{type(error).__name__} at {error}"
         raise Unreadable(Why.MALFORMED, "oadrEvent", f"an event without what it needs: {what}") from error
     return GridEvent(

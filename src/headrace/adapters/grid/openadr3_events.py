@@ -57,7 +57,7 @@ def read_event(
         created_us = _stamp_us(raw.get("createdDateTime"))
         changed_us = _stamp_us(raw.get("modificationDateTime")) or created_us
         asks = _asks(raw, programme, event_id, changed_us or now_us)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{type(error).__name__} at {error}"
         raise Unreadable(Why.MALFORMED, "event", f"an event without what it needs: {what}") from error
     return GridEvent(
