@@ -12,6 +12,7 @@ import msgspec
 
 from headrace.adapters.devicefile.build import group_assets, load_power_mw
 from headrace.adapters.devicefile.schema import DeviceFile, MinersSection, NodesSection
+from headrace.adapters.miners.dialects import DIALECTS
 from headrace.adapters.sitefile.errors import Finding, Findings
 from headrace.adapters.sitefile.explain import did_you_mean
 from headrace.adapters.sitefile.lines import KeyPath
@@ -19,6 +20,9 @@ from headrace.control.assets import Asset
 from headrace.dispatch.site import Site
 
 __all__ = ["COUNTED_BY_METERS", "LOAD_TOLERANCE_RATIO", "device_findings", "device_notes"]
+
+DRIVER_PACK: Final = "driver-pack"
+"""Dialect of miners that pyasic-rs drives, in a process of its own."""
 
 LOAD_TOLERANCE_RATIO: Final = 0.02
 """How far the power of a load's assets may be from the site file's: nameplates are rounded."""
@@ -50,6 +54,8 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
     file: DeviceFile
     site: Site
     feeds: frozenset[str]
+    made: dict[MinersSection | NodesSection, tuple[Asset, ...]]
+    """Assets of each group, made once: every check asks for them."""
 
     def groups(self) -> Iterator[tuple[KeyPath, MinersSection | NodesSection]]:
         """Every group of assets with its place in the file."""
@@ -58,12 +64,15 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
 
     def assets(self, group: MinersSection | NodesSection) -> tuple[Asset, ...]:
         """Assets of a group whose load exists; none otherwise."""
-        return group_assets(group, self.file, self.site) if group.load in load_power_mw(self.site) else ()
+        if group not in self.made:
+            is_known = group.load in load_power_mw(self.site)
+            self.made[group] = group_assets(group, self.file, self.site) if is_known else ()
+        return self.made[group]
 
 
 def device_findings(file: DeviceFile, site: Site, feeds: Iterable[str]) -> Findings:
     """Everything that does not fit together in a device file whose single fields are right."""
-    known = _Known(file=file, site=site, feeds=frozenset(feeds))
+    known = _Known(file=file, site=site, feeds=frozenset(feeds), made={})
     for check in _CHECKS:
         yield from check(known)
 
@@ -112,6 +121,8 @@ def _references(known: _Known) -> Findings:
     for path, group in known.groups():
         asked.append(((*path, "load"), group.load, loads, "load of the site file"))
         asked.append(((*path, "feeder"), group.feeder, feeders, "[[feeder]]"))
+    for i, miners in enumerate(file.miners):
+        asked.append((("miners", i, "dialect"), miners.dialect, [*DIALECTS, DRIVER_PACK], "dialect"))
     for i, factory in enumerate(file.dsx_flex):
         asked.append((("dsx_flex", i, "load"), factory.load, loads, "load of the site file"))
         asked.append((("dsx_flex", i, "feeder"), factory.feeder, feeders, "[[feeder]]"))
