@@ -11,7 +11,7 @@ from headrace.adapters.miners.codec import Credentials
 from headrace.adapters.miners.fleet import FleetLimits, MinerAccess, MinerFleet
 from headrace.control.assets import Asset, AssetKind
 from headrace.control.commands import Action, Command, Result
-from headrace.sim.miners import antminer, whatsminer_v2, whatsminer_v3
+from headrace.sim.miners import antminer, braiins_rest, whatsminer_v2, whatsminer_v3
 from headrace.sim.miners.faults import FaultRates, Manner
 from headrace.sim.miners.serve import TWINS, FleetSpec, addresses, build
 
@@ -29,6 +29,7 @@ PROMPT = FaultRates(delay_least_s=0.0, delay_mean_extra_s=0.0)
 
 
 LOG_INS = {
+    "braiins-rest": Credentials(user=braiins_rest.USER, password=braiins_rest.PASSWORD),
     "antminer": Credentials(user=antminer.USER, password=antminer.PASSWORD),
     "whatsminer-v2": Credentials(password=whatsminer_v2.PASSWORD),
     "whatsminer-v3": Credentials(user=whatsminer_v3.ACCOUNT, password=whatsminer_v3.PASSWORD),
