@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headrace.adapters.devicefile.build import COIL_DRIVER, INVERTER_DRIVER
+from headrace.adapters.devicefile.checks import DRIVER_PACK
 from headrace.adapters.devicefile.schema import CredentialsSection
 from headrace.adapters.devicefile.secrets import read_secret, secret_path
 from headrace.app.live.plan import LivePlan
@@ -132,6 +133,7 @@ def _miners(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
     if not plan.devices.miner_groups:
         return {}
     from headrace.adapters.miners.codec import Credentials
+    from headrace.adapters.miners.driver_pack import DriverPack
     from headrace.adapters.miners.fleet import FleetLimits, MinerAccess, MinerFleet
 
     limits = FleetLimits(answer_s=plan.devices.file.limits.send_timeout_s)
@@ -140,7 +142,9 @@ def _miners(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
         credentials = Credentials(user=section.credentials.user, password=_password(plan, section.credentials))
         each = MinerAccess(dialect=section.dialect, credentials=credentials)
         access.setdefault(section.dialect, {}).update({asset.name: each for asset in assets})
-    return {
+    pack = {name: each.credentials for name, each in access.pop(DRIVER_PACK, {}).items()}
+    others = {DRIVER_PACK: DriverPack(pack, now_us=now_us)} if pack else {}
+    return others | {
         dialect: MinerFleet(
             of_dialect,
             now_us=now_us,
