@@ -1,6 +1,8 @@
 """`headrace agent`: the daemon that stops and continues flexible work on its own node."""
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ from headrace.adapters.nodes.proc import ProcessTable, Sweep
 from headrace.adapters.nodes.wire import read_key
 from headrace.core import BadInput
 
-__all__ = ["agent_of", "pairs", "run_agent", "wall_us"]
+__all__ = ["agent_of", "go_first", "pairs", "run_agent", "wall_us"]
 
 
 def wall_us() -> int:
@@ -75,6 +77,8 @@ def run_agent(
         tier_of_partition=dict(pairs("--partition", partitions)),
         control_groups={str(folder): (folder, tier) for folder, tier in folders},
     )
+    if not go_first():
+        sys.stderr.write("headrace: no real-time priority: on a busy node the agent waits for its turn\n")
     asyncio.run(_serve(agent, host, port))
 
 
@@ -93,6 +97,15 @@ def pairs(option: str, values: Sequence[str]) -> list[tuple[str, str]]:
             raise BadInput(f"{option} {value}", "not NAME=VALUE", f"Write it like {option} flex1=tier1")
         found.append((name, rest))
     return found
+
+
+def go_first() -> bool:
+    """Run before the node's own work, which keeps it busy just when it is to stop; False if that is not allowed."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 async def _serve(agent: NodeAgent, host: str, port: int) -> None:

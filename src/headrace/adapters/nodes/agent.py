@@ -271,14 +271,18 @@ class NodeAgent:
                 self.is_alone = True
                 self._holds_every |= self.settings.when_lost is WhenLost.STOPS
                 self._turn += 1
-            await self._refresh()
+            seen = await self._sweep.recent(self.settings.refresh_s / 2.0)
+            self._take_in(seen)
             self._enforce()
 
     async def _refresh(self) -> Snapshot:
         seen = await self._sweep.fresh()
+        self._take_in(seen)
+        return seen
+
+    def _take_in(self, seen: Snapshot) -> None:
         for kind in self._groups:
             kind.refresh(self._sweep.table, seen)
-        return seen
 
     def _enforce(self) -> str:
         """Stop whatever is held and may run."""

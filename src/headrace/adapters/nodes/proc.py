@@ -171,6 +171,13 @@ class Sweep:
     def __init__(self, table: ProcessTable) -> None:
         self.table = table
         self._next: asyncio.Future[Snapshot] | None = None
+        self._last: tuple[float, Snapshot] | None = None
+
+    async def recent(self, age_s: float) -> Snapshot:
+        """Table as it was at most so many seconds ago."""
+        if self._last is not None and self._last[0] + age_s > asyncio.get_running_loop().time():
+            return self._last[1]
+        return await self.fresh()
 
     async def fresh(self) -> Snapshot:
         """Table as it is after this was called."""
@@ -183,4 +190,5 @@ class Sweep:
     def _read(self) -> None:
         waited, self._next = self._next, None
         if waited is not None and not waited.done():
-            waited.set_result(self.table.scan())
+            self._last = asyncio.get_running_loop().time(), self.table.scan()
+            waited.set_result(self._last[1])

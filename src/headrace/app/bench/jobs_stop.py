@@ -1,10 +1,10 @@
 """`headrace bench stop`: a hundred jobs of a real Slurm stopped by the nodes' agents, and by the scheduler alone.
 
-64 virtual nodes, as many agents in one process of their own, the site's client in another. An observer, again a process
-of its own, reads the kernel's table all the time: the figure is when it has seen every process of every job stopped,
-counted from before the first byte or command was sent. Both ways run in turn, on the same jobs. After the agents' way
-the scheduler is told, until its own table says the same; at the end every job must still be there, have lost no line
-of its own count and be counting.
+64 virtual nodes, as many agents in one process of their own (with the real-time priority that `headrace agent` takes),
+the site's client in another. An observer, again a process of its own, reads the kernel's table all the time: the figure
+is when it has seen every process of every job stopped, counted from before the first byte or command was sent. Both
+ways run in turn, on the same jobs. After the agents' way the scheduler is told, until its own table says the same; at
+the end every job must still be there, have lost no line of its own count and be counting.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ from rich.console import Console
 from headrace.adapters.nodes.agent import AgentSettings
 from headrace.adapters.nodes.fleet import NodeFleet
 from headrace.adapters.nodes.proc import ProcessTable, Sweep
+from headrace.adapters.nodes.wire import Pause
 from headrace.adapters.schedulers.slurm import SlurmScheduler
 from headrace.app.bench.machine import machine, versions
-from headrace.app.node_agents import agent_of, wall_us
+from headrace.app.node_agents import agent_of, go_first, wall_us
 from headrace.control.assets import Asset, AssetKind
 from headrace.control.commands import Action, Command, Result
 from headrace.control.workloads import WorkState
@@ -79,6 +80,7 @@ async def _measure(cluster: SlurmCluster, ids: list[str], ports: Mapping[str, in
     scheduler = SlurmScheduler(name="virtual", tier_of_partition=TIERS, env=cluster.env)
     assets = [_asset(node, port) for node, port in ports.items()]
     taken_ms: dict[str, list[float]] = {"agents": [], "slurm": []}
+    signalled_ms: list[float] = []
     reconciled_s: list[float] = []
     reconciled = acknowledged = True
     await fleet.arm(assets)
@@ -87,9 +89,12 @@ async def _measure(cluster: SlurmCluster, ids: list[str], ports: Mapping[str, in
             await asyncio.sleep(SETTLE_S)
             with _observer(ids) as seen:
                 started_us = wall_us()
-                outcomes = await fleet.send([_command(Action.STOP, asset.name, number) for asset in assets])
+                stop = Pause(expires_us=started_us + 10_000_000)
+                told = await fleet.tell(dict.fromkeys(ports, stop))
                 taken_ms["agents"].append((await seen.stopped_us() - started_us) / 1e3)
-            acknowledged &= all(each.result is Result.ACKNOWLEDGED for each in outcomes)
+            acknowledged &= all(each.result is Result.ACKNOWLEDGED for each in told.values())
+            answers = [each.answer for each in told.values() if each.answer is not None]
+            signalled_ms.append(max((each.acted_us - started_us) / 1e3 for each in answers))
             started_us = wall_us()
             after = await scheduler.pause(ids)
             reconciled &= all(each.state is WorkState.PAUSED for each in after)
@@ -106,7 +111,8 @@ async def _measure(cluster: SlurmCluster, ids: list[str], ports: Mapping[str, in
     finally:
         await fleet.close()
     return {
-        **{name: _spread(each) for name, each in taken_ms.items()},
+        "agents": _spread(taken_ms["agents"]) | {"last_signalled_ms": statistics.median(signalled_ms)},
+        "slurm": _spread(taken_ms["slurm"]),
         "ratio": {
             "scontrol_suspend": statistics.median(taken_ms["slurm"]) / statistics.median(taken_ms["agents"]),
         },
@@ -189,6 +195,7 @@ def _agents(nodes: tuple[str, ...]) -> Any:  # noqa: ANN401 - a context manager 
 
 
 def _serve_agents(pipe: Connection, nodes: tuple[str, ...], key: bytes) -> None:
+    go_first()
     asyncio.run(_serve(pipe, nodes, key))
 
 
@@ -235,16 +242,19 @@ def _observer(ids: list[str]) -> Any:  # noqa: ANN401 - a context manager of wha
 def _observe(pipe: Connection, ids: frozenset[str]) -> None:
     """Report that it is ready, then when all processes of these jobs stand; what forked meanwhile counts too."""
     table = ProcessTable()
-    members = _members(table, ids)
+    left = known = _members(table, ids)
     pipe.send("ready")
     until_s = time.perf_counter() + GIVEN_UP_S
     while time.perf_counter() < until_s:
-        if _all_stand(table, members):
+        left = [pid for pid in left if _runs(table, pid)]
+        if not left:
             at_us = wall_us()  # after the look, so that it is never too early
-            before, members = members, _members(table, ids)
-            if _all_stand(table, members):
-                pipe.send(at_us if set(members) <= set(before) else wall_us())
+            now = _members(table, ids)
+            left = [pid for pid in now if _runs(table, pid)]
+            if now and not left:
+                pipe.send(at_us if set(now) <= set(known) else wall_us())
                 return
+            known = now
         time.sleep(LOOK_S)
 
 
@@ -254,12 +264,9 @@ def _members(table: ProcessTable, ids: frozenset[str]) -> list[int]:
     return list(seen.spread({pid: mark.job for pid, mark in marks if mark.job in ids}))
 
 
-def _all_stand(table: ProcessTable, pids: list[int]) -> bool:
-    for pid in pids:
-        process = table.look(pid)
-        if process is not None and not (process.is_stopped or process.is_gone):
-            return False
-    return bool(pids)
+def _runs(table: ProcessTable, pid: int) -> bool:
+    process = table.look(pid)
+    return process is not None and not (process.is_stopped or process.is_gone)
 
 
 def print_stop(figures: dict[str, Any], console: Console) -> None:
