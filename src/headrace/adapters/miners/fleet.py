@@ -319,10 +319,12 @@ def endpoint(address: str, port: int) -> tuple[str, int]:
     BadInput
         If the host is no IP address: a name would have to be looked up while a command waits.
     """
-    host, separator, own_port = address.rpartition(":")
-    if not separator or (":" in host and not host.startswith("[")):
-        host, own_port = address, str(port)
-    host = host.strip("[]")
+    if address.startswith("["):
+        host, _, rest = address[1:].partition("]")
+    else:
+        colon = address.find(":") if address.count(":") == 1 else len(address)
+        host, rest = address[:colon], address[colon:]
+    own_port = rest.removeprefix(":") if rest else str(port)
     try:
         ipaddress.ip_address(host)
     except ValueError as error:
