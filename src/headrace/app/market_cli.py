@@ -11,9 +11,10 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON in
 
 
 def add_market(app: App) -> None:
-    """Give the command line its verbs `offer` and `awards`."""
+    """Give the command line its verbs `offer`, `awards` and `event`."""
     app.command(offer)
     app.command(awards)
+    app.command(event)
 
 
 def offer(
@@ -58,3 +59,20 @@ def awards(
     from headrace.app.market_verbs import run_awards
 
     run_awards(file, out=out, as_json=json)
+
+
+def event(
+    order: Annotated[str, Parameter(name="ID", help="Id of the order, as the journal and `headrace status` show it.")],
+    /,
+    *,
+    site: Annotated[Path, Parameter(name="--site", help="Site file (TOML).")],
+    out: Annotated[Path, Parameter(name="--out", help="Folder of the live site's journal and trace.")],
+    meter: Annotated[str, Parameter(help="Meter at the connection.")] = "site",
+    bundle: Annotated[Path | None, Parameter(help="Bundle of signed telemetry of the time.")] = None,
+    to: Annotated[Path | None, Parameter(name="--to", help="Folder for the report; the journal's by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Report an event: instruction, metered trace, time to band, energy against each baseline, proof."""
+    from headrace.app.event_verbs import run_event
+
+    run_event(order, site=site, out=out, meter=meter, bundle=bundle, to=to, as_json=json)
