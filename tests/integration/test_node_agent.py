@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from itertools import count
@@ -300,6 +301,31 @@ async def test_a_recorded_connection_played_again_moves_nothing(jobs):
     await fleet.close()
     server.close()
     await agent.close()
+
+
+async def test_the_daemon_serves_with_the_key_of_its_file(jobs, tmp_path):
+    job, key = jobs.start("21"), tmp_path / "key"
+    key.write_bytes(KEY)
+    key.chmod(0o600)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--node", "n00", "--key", str(key), "--port", str(port), "--partition", "flex1=tier1"]
+    program = [sys.executable, "-c", "from headrace.app.cli import main; main()", "agent", *options]
+    daemon = subprocess.Popen(program, stderr=subprocess.DEVNULL)
+    fleet = NodeFleet(key=key.read_bytes().strip(), now_us=now_us)
+    try:
+        outcome = None
+        async with asyncio.timeout(30.0):
+            while outcome is None or outcome.result is Result.UNREACHABLE:
+                await fleet.arm([asset_for("n00", port)])
+                (outcome,) = await fleet.send([command(Action.STOP)])
+        assert outcome.result is Result.ACKNOWLEDGED, outcome.reason
+        assert stands(job)
+    finally:
+        await fleet.close()
+        daemon.terminate()
+        assert daemon.wait(10.0) is not None
 
 
 async def test_strangers_are_turned_away_in_time(jobs):

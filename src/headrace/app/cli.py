@@ -189,6 +189,9 @@ def agent(
     cgroup: Annotated[tuple[str, ...], Parameter(help="Control group to freeze, TIER=FOLDER.")] = (),
     lease_s: Annotated[float, Parameter(help="Silence after which the site counts as lost, seconds.")] = 60.0,
     when_lost: Annotated[Literal["keeps", "stops"], Parameter(help="What to do then.")] = "keeps",
+    cap_rest_w: Annotated[
+        int | None, Parameter(help="Cap accelerators through NVML; W that the node draws beside them.")
+    ] = None,
 ) -> None:
     """Serve a compute node: stop and continue its flexible processes when the site says so."""
     from headrace.adapters.nodes.agent import AgentSettings
@@ -196,7 +199,15 @@ def agent(
     from headrace.control.assets import WhenLost
 
     settings = AgentSettings(node=node, lease_s=lease_s, when_lost=WhenLost(when_lost))
-    run_agent(settings, key=key, host=host, port=port, partitions=partition, control_groups=cgroup)
+    run_agent(
+        settings,
+        key=key,
+        host=host,
+        port=port,
+        partitions=partition,
+        control_groups=cgroup,
+        cap_rest_w=cap_rest_w,
+    )
 
 
 @app.command

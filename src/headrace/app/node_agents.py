@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from headrace.adapters.nodes.agent import AgentSettings, NodeAgent
+from headrace.adapters.caps.node import node_power_cap
+from headrace.adapters.caps.nvml import NvmlCaps
+from headrace.adapters.nodes.agent import AgentSettings, NodeAgent, PowerCap
 from headrace.adapters.nodes.groups import FrozenGroups, JobGroups
 from headrace.adapters.nodes.proc import ProcessTable, Sweep
 from headrace.adapters.nodes.wire import read_key
@@ -28,6 +30,7 @@ def agent_of(
     tier_of_partition: Mapping[str, str],
     control_groups: Mapping[str, tuple[Path, str]] | None = None,
     sweep: Sweep | None = None,
+    power_cap: PowerCap | None = None,
 ) -> NodeAgent:
     """Put an agent together for this machine."""
     return NodeAgent(
@@ -40,6 +43,7 @@ def agent_of(
         sweep=sweep or Sweep(ProcessTable()),
         now_us=wall_us,
         passed_s=time.perf_counter,
+        power_cap=power_cap,
     )
 
 
@@ -51,6 +55,7 @@ def run_agent(
     port: int,
     partitions: Sequence[str],
     control_groups: Sequence[str],
+    cap_rest_w: int | None = None,
 ) -> None:
     """Serve until stopped.
 
@@ -66,6 +71,8 @@ def run_agent(
         "partition=tier", each.
     control_groups
         "tier=folder", each; the folder names the group.
+    cap_rest_w
+        What the node draws beside its accelerators, W, to cap these through NVML; None for no cap.
     """
     folders = [(Path(folder), tier) for tier, folder in pairs("--cgroup", control_groups)]
     missing = [folder for folder, _ in folders if not folder.is_dir()]
@@ -76,6 +83,7 @@ def run_agent(
         key=read_key(key),
         tier_of_partition=dict(pairs("--partition", partitions)),
         control_groups={str(folder): (folder, tier) for folder, tier in folders},
+        power_cap=None if cap_rest_w is None else node_power_cap(NvmlCaps(now_us=wall_us), rest_w=cap_rest_w),
     )
     if not go_first():
         sys.stderr.write("headrace: no real-time priority: on a busy node the agent waits for its turn\n")
