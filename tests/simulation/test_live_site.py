@@ -1,6 +1,8 @@
 """A live site over simulated devices: the ladder, orders met and restored, locks, and the same bytes again."""
 
 import asyncio
+import errno
+import os
 
 import msgspec
 import pytest
@@ -9,6 +11,7 @@ from headrace.control.commands import Action
 from headrace.control.orders import Authority, LockOut, OrderKind
 from headrace.control.setpoints import Mode
 from headrace.dispatch.policies import AlwaysOn
+from headrace.engine.live.engine import JournalLost
 from headrace.engine.live.records import Closed, Commanded, Decided, Ordered, Outcomes, Released
 from headrace.engine.live.reproduce import reproduced
 from headrace.engine.live.solver import LATE, InlineSolver
@@ -200,3 +203,36 @@ def test_the_site_stops_when_asked_and_writes_that_it_did(tmp_path):
     campus.run(1e6, stopping)
     assert campus.clock.now_s() < campus.window.start_s + 900.0
     assert type(campus.records()[-1]).__name__ == "Stopped"
+
+
+def test_without_any_price_nothing_is_decided_and_orders_are_met(tmp_path):
+    campus = Campus(tmp_path / "live.jsonl", policy=AlwaysOn)
+    told = []
+
+    async def desk(site) -> None:
+        await campus.clock.sleep_until(campus.clock.now_s() + 400.0)
+        told.append(await site.submit(order(campus, OrderKind.SHED, 3.0)))
+        told.append(site.status())
+
+    campus.run(HALF_HOUR_S, desk, series={role: s for role, s in campus.series.items() if role != "real_time"})
+    assert told[0].is_met
+    assert decisions(campus) == []
+    assert any(alarm.code == "engine.interval" for alarm in told[1].alarms)
+
+
+def test_a_full_disk_ends_the_engine_before_it_acts_unwritten(tmp_path, monkeypatch):
+    campus = Campus(tmp_path / "live.jsonl", policy=AlwaysOn, rules=msgspec.structs.replace(RULES, fsync_every=1))
+    before = os.fsync
+
+    def full(descriptor: int) -> None:
+        if campus.clock.now_s() > campus.window.start_s + 400.0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        before(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(JournalLost, match="No space left"):
+        campus.run(HALF_HOUR_S)
+    monkeypatch.undo()
+    campus.run(HALF_HOUR_S)
+    written = {c.id for each in campus.records() if isinstance(each, Commanded) for c in each.commands}
+    assert {effect.command for effect in campus.world.effects if effect.command} <= written

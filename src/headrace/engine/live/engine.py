@@ -12,15 +12,22 @@ from headrace.control.layout import US_PER_S
 from headrace.control.locks import admit
 from headrace.control.ports import Driver, Meters
 from headrace.control.readings import CounterReading, MeterReading
+from headrace.core import BadInput, ExitCode, HeadraceError
 from headrace.engine.clock import Clock
 from headrace.engine.live.journal import LiveJournal
 from headrace.engine.live.records import Alarmed, Closed, Commanded, LiveRecord, Observed, Outcomes
 from headrace.engine.live.state import LiveState
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "JournalLost"]
 
 OnClosed = Callable[[Closed, tuple[CounterReading, ...]], Awaitable[None]]
 """Called with every closed interval and the counters it was read from: where telemetry is signed."""
+
+
+class JournalLost(HeadraceError):
+    """The journal can't be written: nothing more is done, for what is not written down must not happen."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class Engine:
@@ -60,6 +67,7 @@ class Engine:
         self.under_way: set[str] = set()
         """Orders that the desk is at."""
         self._observed = observed
+        self._lost = ""
         self._load_mws = np.zeros(len(state.layout.load_names))
         self._counted_us = clock.now_us()
         self._journal = journal
@@ -67,13 +75,26 @@ class Engine:
 
     def note(self, record: LiveRecord) -> int:
         """Write a record and take it in; its sequence number."""
-        seq = self._journal.append(record)
+        seq = self._written(lambda: self._journal.append(record))
         self.state.absorb(seq, record)
         return seq
 
     def settle_disk(self) -> None:
         """Put everything written so far on disk."""
+        self._written(self._flushed)
+
+    def _flushed(self) -> int:
         self._journal.flush()
+        return self._journal.seq
+
+    def _written(self, write: Callable[[], int]) -> int:
+        if self._lost:
+            raise JournalLost(self._lost)
+        try:
+            return write()
+        except BadInput as error:
+            self._lost = str(error)
+            raise JournalLost(self._lost) from error
 
     def alarm(self, code: str, text: str, *, is_up: bool) -> None:
         """Raise or clear an alarm; one that is up already, or was not, changes nothing."""
@@ -180,7 +201,8 @@ class Engine:
         doors = [driver.close() for driver in self._drivers.values()]
         doors += [] if self._observed is None else [self._observed.close()]
         await asyncio.gather(*doors, self.meters.close(), return_exceptions=True)
-        self._journal.close()
+        if not self._lost:
+            self._journal.close()
 
     def _loads_counted(self) -> list[tuple[str, float]]:
         self.count_loads()

@@ -5,7 +5,8 @@ an order is met the moment it comes. docs/live.md tells how they fit.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from headrace.control.commands import Action
 from headrace.control.layout import US_PER_S
@@ -13,7 +14,7 @@ from headrace.control.orders import LockOut, Order
 from headrace.control.ports import Signals
 from headrace.control.shed import Shedding
 from headrace.engine.live.desk import OrderDesk
-from headrace.engine.live.engine import Engine
+from headrace.engine.live.engine import Engine, JournalLost
 from headrace.engine.live.feeds import FeedDoor
 from headrace.engine.live.guard import Guard
 from headrace.engine.live.intervals import Intervals
@@ -87,12 +88,15 @@ class LiveSite:
         """Run until `until_s`, epoch seconds of the site's clock, or until `stop`."""
         await self.start()
         listening = [asyncio.ensure_future(self._listen(signals)) for signals in self._signals]
-        loops = [self._every_interval(), self._watch(), self._feeds()]
+        turns = [self._every_interval(), self._watch(), self._feeds()]
         if until_s is not None:
-            loops.append(self._end_at(until_s))
+            turns.append(self._end_at(until_s))
+        loops = [asyncio.ensure_future(each) for each in turns]
         try:
             await asyncio.gather(*loops)
         finally:
+            self.stop()
+            await asyncio.gather(*loops, return_exceptions=True)
             for task in listening:
                 task.cancel()
             await asyncio.gather(*listening, return_exceptions=True)
@@ -151,19 +155,34 @@ class LiveSite:
     async def _every_interval(self) -> None:
         engine = self._engine
         while await self._waited_until(float(engine.state.next_s)):
-            await self._intervals.turn()
+            due_s = engine.state.next_s
+            await self._guarded("interval", self._intervals.turn)
+            if engine.state.next_s == due_s:  # nothing could be decided: what was told stands until the next boundary
+                engine.state.next_s += engine.state.model.site.control_step_s
 
     async def _watch(self) -> None:
         engine = self._engine
         at_s = engine.clock.now_s()
         while await self._waited_until(at_s):
-            await self._guard.look()
+            await self._guarded("watch", self._guard.look)
             at_s = max(at_s + engine.state.rules.poll_s, engine.clock.now_s())
 
     async def _feeds(self) -> None:
         engine = self._engine
         while await self._waited_until(engine.clock.now_s() + engine.state.rules.feed_poll_s):
-            await self._intervals.ask_feeds()
+            await self._guarded("feeds", self._intervals.ask_feeds)
+
+    async def _guarded(self, name: str, turn: Callable[[], Awaitable[None]]) -> None:
+        """Do one turn of a loop; a fault in it raises an alarm and leaves the other loops, and its next turn, alone."""
+        engine = self._engine
+        try:
+            await turn()
+        except JournalLost:
+            raise
+        except Exception as error:  # noqa: BLE001  one loop's fault must not end the watch over the site
+            engine.alarm(f"engine.{name}", f"{type(error).__name__}: {error}", is_up=True)
+            return
+        engine.alarm(f"engine.{name}", "", is_up=False)
 
     async def _waited_until(self, at_s: float) -> bool:
         """Wait; false if it was asked to stop meanwhile."""
@@ -189,7 +208,8 @@ class LiveSite:
     async def _wind_up(self) -> None:
         engine = self._engine
         await self._desk.drain()
-        engine.note(Stopped(at_us=engine.clock.now_us(), reason="asked to"))
+        with suppress(JournalLost):
+            engine.note(Stopped(at_us=engine.clock.now_us(), reason="asked to"))
         for signals in self._signals:
             await signals.close()
         await engine.close()
