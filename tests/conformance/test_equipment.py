@@ -10,6 +10,7 @@ HOWS = ["in process", "over Modbus"]
 pytestmark = pytest.mark.parametrize("how", HOWS)
 
 
+@pytest.mark.inv("L16")
 @pytest.mark.parametrize(("action", "sign"), [(Action.CHARGE, 1), (Action.DISCHARGE, -1)])
 async def test_charging_draws_power_and_raises_the_state_of_charge(how, action, sign):
     async with rig(how) as site:
