@@ -236,3 +236,22 @@ def test_a_full_disk_ends_the_engine_before_it_acts_unwritten(tmp_path, monkeypa
     campus.run(HALF_HOUR_S)
     written = {c.id for each in campus.records() if isinstance(each, Commanded) for c in each.commands}
     assert {effect.command for effect in campus.world.effects if effect.command} <= written
+
+
+def test_an_announced_order_is_met_when_it_begins(tmp_path):
+    campus = Campus(tmp_path / "live.jsonl", policy=AlwaysOn)
+    told = {}
+
+    async def desk(site) -> None:
+        await campus.clock.sleep_until(campus.clock.now_s() + 100.0)
+        starts_us = campus.clock.now_us() + 300_000_000
+        told["at once"] = await site.submit(order(campus, OrderKind.SHED, 4.0, starts_us=starts_us))
+        before = site.status().site_mw
+        await campus.clock.sleep_until(starts_us * 1e-6 + 60.0)
+        told["fall"] = before - site.status().site_mw
+        told["later"] = site.status().delivered[-1]
+
+    campus.run(HALF_HOUR_S, desk)
+    assert told["at once"].reasons == ("order.starts_later",)
+    assert told["fall"] >= 4.0 * 0.98
+    assert told["later"].is_met

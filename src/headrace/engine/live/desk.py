@@ -21,7 +21,7 @@ from headrace.control.orders import Order, OrderKind
 from headrace.control.orders_in_force import refuse_restore
 from headrace.control.shed import Shedding, shed
 from headrace.engine.live.engine import Engine
-from headrace.engine.live.guard import MET_RATIO
+from headrace.engine.live.guard import ANNOUNCED, MET_RATIO
 from headrace.engine.live.records import Delivered, Ordered, OrdersEnded, Waking
 from headrace.engine.live.verdicts import Verdicts
 
@@ -98,7 +98,7 @@ class OrderDesk:
             engine.note(Waking(at_us=engine.clock.now_us(), record=record))
             result = self._result(order, 0.0, 0.0, ())
         elif order.starts_us > engine.clock.now_us():
-            result = self._result(order, order.mw, 0.0, ("order.starts_later",))
+            result = self._result(order, order.mw, 0.0, ANNOUNCED)
         else:
             result = await self.meet(order, record, load_mw)
         engine.note(result)

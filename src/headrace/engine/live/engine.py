@@ -15,13 +15,17 @@ from headrace.control.readings import CounterReading, MeterReading
 from headrace.core import BadInput, ExitCode, HeadraceError
 from headrace.engine.clock import Clock
 from headrace.engine.live.journal import LiveJournal
-from headrace.engine.live.records import Alarmed, Closed, Commanded, LiveRecord, Observed, Outcomes
+from headrace.engine.live.records import Alarmed, Attested, Closed, Commanded, LiveRecord, Observed, Outcomes
 from headrace.engine.live.state import LiveState
+from headrace.settlement.telemetry import IntervalRoot
 
 __all__ = ["Engine", "JournalLost"]
 
-OnClosed = Callable[[Closed, tuple[CounterReading, ...]], Awaitable[None]]
+OnClosed = Callable[[Closed, tuple[CounterReading, ...]], Awaitable[IntervalRoot | None]]
 """Called with every closed interval and the counters it was read from: where telemetry is signed."""
+
+OnNoted = Callable[[LiveRecord], None]
+"""Called with every record once it is written: where a log is kept."""
 
 
 class JournalLost(HeadraceError):
@@ -45,6 +49,8 @@ class Engine:
         Door to meters and counters.
     on_closed
         Called when an interval is closed; None for nobody.
+    on_noted
+        Called when a record is written; None for nobody.
     observed
         In shadow: the real site's meters, read beside and never acted on.
     """
@@ -58,12 +64,14 @@ class Engine:
         drivers: Mapping[str, Driver],
         meters: Meters,
         on_closed: OnClosed | None = None,
+        on_noted: OnNoted | None = None,
         observed: Meters | None = None,
     ) -> None:
         self.state = state
         self.clock = clock
         self.meters = meters
-        self.on_closed = on_closed
+        self._on_closed = on_closed
+        self._on_noted = on_noted
         self.under_way: set[str] = set()
         """Orders that the desk is at."""
         self._observed = observed
@@ -77,6 +85,8 @@ class Engine:
         """Write a record and take it in; its sequence number."""
         seq = self._written(lambda: self._journal.append(record))
         self.state.absorb(seq, record)
+        if self._on_noted is not None:
+            self._on_noted(record)
         return seq
 
     def settle_disk(self) -> None:
@@ -145,6 +155,30 @@ class Engine:
         except Exception as error:  # noqa: BLE001  counters that are silent are estimated, whatever silenced them
             self.alarm("door.counters", f"counters: {type(error).__name__}: {error}", is_up=True)
             return ()
+
+    async def attest(self, closed: Closed, counters: tuple[CounterReading, ...]) -> None:
+        """Have a closed interval signed, and write down what was; one that can't be is an alarm until the next is."""
+        if self._on_closed is None:
+            return
+        try:
+            root = await self._on_closed(closed, counters)
+        except Exception as error:  # noqa: BLE001  a gateway's fault must not keep the site from being run
+            self.alarm("telemetry.unsigned", f"{type(error).__name__}: {error}", is_up=True)
+            return
+        self.alarm("telemetry.unsigned", "", is_up=False)
+        if root is not None:
+            self.note(
+                Attested(
+                    at_us=self.clock.now_us(),
+                    interval_s=root.interval_start_s,
+                    root=root.root.hex(),
+                    sequence=root.sequence,
+                    readings=root.count,
+                    absent=root.absent,
+                    missing=root.missing,
+                    refused=root.refused,
+                )
+            )
 
     async def observe(self) -> None:
         """In shadow: write down what the real site draws and has counted, beside what was decided."""

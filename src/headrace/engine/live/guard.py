@@ -22,6 +22,9 @@ __all__ = ["Guard"]
 MET_RATIO: Final = 0.99
 """Share of an order that counts as met."""
 
+ANNOUNCED: Final = ("order.starts_later",)
+"""What is answered to an order that begins later: the watch meets it when it does."""
+
 SMALL_MW: Final = 1e-3
 """Power that nothing is switched for, MW."""
 
@@ -111,12 +114,13 @@ class Guard:
                 await self._keep_below(f"limit.feeder.{feeder.name}", carried_mw, feeder.limit_mw, None, feeder.name)
 
     def _settle_orders(self) -> None:
-        """Write how orders were met whose desk fell before it could: the engine was killed meanwhile."""
+        """Write how orders were met that no desk is at: announced ones, and those whose engine was killed meanwhile."""
         engine = self._engine
         state, now_us = engine.state, engine.clock.now_us()
         for name, held in state.orders.items():
             order = held.order
-            if name in state.delivered or not self._is_due(order, now_us):
+            said = state.delivered.get(name)
+            if (said is not None and said.reasons != ANNOUNCED) or not self._is_due(order, now_us):
                 continue
             asked_mw = order.mw if order.kind is OrderKind.SHED else max(0.0, held.before_mw - order.mw)
             now_mw = engine.feeder_mw(order.feeder) if order.feeder else engine.site_mw()
@@ -131,7 +135,7 @@ class Guard:
                         asked_mw=asked_mw,
                         met_mw=met_mw,
                         is_met=True,
-                        reasons=("engine.down",),
+                        reasons=() if said is not None else ("engine.down",),
                     )
                 )
                 return
@@ -140,6 +144,8 @@ class Guard:
         """Has an order had its own time, and its meter's, and is nobody at it?"""
         if order.id in self._engine.under_way:
             return False
+        if order.starts_us > order.received_us:  # it was announced: the desk has left it to the watch
+            return now_us >= order.starts_us
         allowed_s = order.within_s + self._engine.state.rules.settle_grace_s
         return now_us >= order.starts_us + round(allowed_s * US_PER_S)
 

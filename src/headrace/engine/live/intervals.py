@@ -211,8 +211,7 @@ class Intervals:
             reasons=reasons,
         )
         engine.note(closed)
-        if engine.on_closed is not None:
-            await engine.on_closed(closed, counters)
+        await engine.attest(closed, counters)
 
     async def _decide(self, at_s: int) -> None:
         """Ask for a plan, and write what follows from the answer or from its absence."""

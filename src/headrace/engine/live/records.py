@@ -20,6 +20,7 @@ from headrace.engine.cycle import CycleRecord
 __all__ = [
     "Alarmed",
     "Arrived",
+    "Attested",
     "Based",
     "Believed",
     "Closed",
@@ -127,6 +128,27 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="clo
     """Of them, what was estimated because the counter did not answer, until it does."""
     reasons: tuple[str, ...] = ()
     """Which counters were estimated, and why."""
+
+
+class Attested(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="attested", omit_defaults=True, gc=False):
+    """The gateway signed a closed interval's readings."""
+
+    at_us: int
+    """See `Started.at_us`."""
+    interval_s: int
+    """Start of the interval, epoch seconds."""
+    root: str
+    """Merkle root of its readings, hexadecimal."""
+    sequence: int
+    """Number of the interval among the gateway's."""
+    readings: int
+    """Readings that counted."""
+    absent: int = 0
+    """Enrolled devices without one."""
+    missing: int = 0
+    """Readings signed that never came."""
+    refused: int = 0
+    """Readings refused."""
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="observed", omit_defaults=True, gc=False):
@@ -267,6 +289,7 @@ LiveRecord = (
     | Based
     | Decided
     | Closed
+    | Attested
     | Observed
     | Ordered
     | OrdersEnded

@@ -18,6 +18,7 @@ from headrace.engine.live.engine import Engine, JournalLost
 from headrace.engine.live.feeds import FeedDoor
 from headrace.engine.live.guard import Guard
 from headrace.engine.live.intervals import Intervals
+from headrace.engine.live.listening import listen
 from headrace.engine.live.records import Delivered, Locked, Released, Started, Stopped
 from headrace.engine.live.solver import Solver
 from headrace.engine.live.status import LiveStatus, status_of
@@ -87,7 +88,7 @@ class LiveSite:
     async def run(self, until_s: float | None = None) -> None:
         """Run until `until_s`, epoch seconds of the site's clock, or until `stop`."""
         await self.start()
-        listening = [asyncio.ensure_future(self._listen(signals)) for signals in self._signals]
+        listening = asyncio.ensure_future(listen(self._engine, self._signals, self._desk.submit))
         turns = [self._every_interval(), self._watch(), self._feeds()]
         if until_s is not None:
             turns.append(self._end_at(until_s))
@@ -97,9 +98,8 @@ class LiveSite:
         finally:
             self.stop()
             await asyncio.gather(*loops, return_exceptions=True)
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
             await self._wind_up()
 
     def stop(self) -> None:
@@ -195,11 +195,6 @@ class LiveSite:
         finally:
             self._bells.discard(bell)
         return not self._is_stopping
-
-    async def _listen(self, signals: Signals) -> None:
-        async for order in signals.orders():
-            delivered = await self._desk.submit(order)
-            await signals.report(order.id, delivered.met_mw, delivered.at_us)
 
     async def _end_at(self, until_s: float) -> None:
         if await self._waited_until(until_s):

@@ -21,6 +21,7 @@ from headrace.engine.live.moment import decision_of, moment_of
 from headrace.engine.live.records import (
     Alarmed,
     Arrived,
+    Attested,
     Based,
     Believed,
     Closed,
@@ -114,8 +115,10 @@ class LiveState:
                     self.orders.pop(order, None)
             case Commanded() | Outcomes() | Locked() | Released():
                 self._acted(record)
-            case Delivered() | Waking() | Believed() | Alarmed() | Observed() | Stopped():
+            case Delivered() | Waking() | Believed() | Alarmed():
                 self._noticed(record)
+            case Observed() | Attested() | Stopped():
+                pass
 
     def is_seen(self, order: str) -> bool:
         """Did this order come before?"""
@@ -177,7 +180,7 @@ class LiveState:
                 freed = fleet if record.refused else release(layout, fleet, asset=record.asset, holder=record.by)
                 self.fleet = freed if isinstance(freed, FleetState) else fleet
 
-    def _noticed(self, record: Delivered | Waking | Believed | Alarmed | Observed | Stopped) -> None:
+    def _noticed(self, record: Delivered | Waking | Believed | Alarmed) -> None:
         match record:
             case Delivered():
                 self.delivered[record.order] = record
@@ -191,5 +194,3 @@ class LiveState:
                 self.alarms.pop(record.code, None)
                 if record.is_up:
                     self.alarms[record.code] = record
-            case Observed() | Stopped():
-                pass
