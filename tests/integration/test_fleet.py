@@ -15,7 +15,7 @@ from headrace.sim.miners import antminer, braiins_rest, whatsminer_v2, whatsmine
 from headrace.sim.miners.faults import FaultRates, Manner
 from headrace.sim.miners.serve import TWINS, FleetSpec, addresses, build
 
-QUICK = FleetLimits(answer_s=0.5, connect_s=0.5, keep_every_s=0.02)
+QUICK = FleetLimits(answer_s=2.0, keep_every_s=0.02)
 FAULTS = FaultRates(
     delay_least_s=0.0,
     delay_mean_extra_s=0.01,
