@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["machine", "versions"]
 
-PACKAGES = ("headrace", "numpy", "numba", "highspy", "polars", "pypsa", "linopy")
+PACKAGES = ("headrace", "numpy", "numba", "highspy", "polars", "pypsa", "linopy", "pyasic", "pyasic-rs", "uvloop")
 
 
 def versions() -> dict[str, str | None]:
