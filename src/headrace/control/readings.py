@@ -24,6 +24,8 @@ class AssetReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Work rate as a share of full, 0..1; None if it did not say."""
     temp_c: float | None = None
     """Hottest temperature it reports, °C."""
+    asked_w: int | None = None
+    """Power it would draw if nothing limited it, as its own queue of work says, W; None if it did not say."""
     reason: str = ""
     """Why something is missing."""
 

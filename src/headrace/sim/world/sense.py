@@ -117,6 +117,7 @@ def _reading(world: World, asset: Asset, silent: frozenset[FaultKind]) -> AssetR
         power_w=round(watts_claimed),
         work_ratio=ratio,
         temp_c=hall_c + CHIP_ABOVE_AIR_C * ratio,
+        asked_w=round(world.asked_w(i)) if world.is_server(i) else None,
     )
 
 

@@ -35,6 +35,7 @@ from headrace.sim.world.storage import Storage
 __all__ = ["Effect", "World"]
 
 US_PER_S: Final = 1_000_000
+WS_PER_WH: Final = 3600.0
 TICK_US: Final = 10_000
 """Orders take effect on this grid, microseconds."""
 MOVING_STEP_US: Final = US_PER_S
@@ -139,6 +140,8 @@ class World:
         """Name of the battery's asset; empty without one."""
         self._base_w = np.array([0.0 if each is None else each.base_mw * 1e6 for each in self.layout.feeders])
         self._demand = np.zeros(len(self.layout.loads))
+        self._told_demand: dict[int, float] = {}
+        self._asked_ratio = np.ones(len(self.layout.loads))
         self._next_look_us = start_us
         self._watched = {each.name: each for each in inventory.assets if each.when_lost is WhenLost.STOPS}
         self._heard_us: dict[str, int] = {}
@@ -180,6 +183,17 @@ class World:
         at_us = -(-max(at_us, self.now_us) // TICK_US) * TICK_US
         heapq.heappush(self._orders, _Order(at_us, self._number, asset, action, power_w, command))
         return at_us
+
+    def demand(self, load: str, per_s: float) -> None:
+        """Let so many requests a second come to an inference service from now on, whatever its series says."""
+        i = next(i for i, each in enumerate(self.layout.loads) if each.name == load)
+        self._told_demand[i] = self._demand[i] = per_s
+        self._serve()
+
+    def asked_w(self, machine: int) -> float:
+        """Power a server would draw for what comes to its service if nothing limited it, W."""
+        ratio = self._asked_ratio[self.layout.load_of[machine]]
+        return float(self.machines.standby_w[machine] + ratio * self.machines.span_w[machine])
 
     def hear(self, assets: Iterable[str]) -> None:
         """Note that somebody spoke to some devices: each watchdog begins anew."""
@@ -224,7 +238,11 @@ class World:
     def is_idle_server(self, machine: int) -> bool:
         """Is it a server of a service that may work and has nothing to do?"""
         told_to_run = self.machines.told_w[machine] > self.machines.standby_w[machine]
-        return bool(told_to_run and self.layout.loads[self.layout.load_of[machine]].kind is LoadKind.INFERENCE)
+        return bool(told_to_run and self.is_server(machine))
+
+    def is_server(self, machine: int) -> bool:
+        """Is it a server of an inference service?"""
+        return self.layout.loads[self.layout.load_of[machine]].kind is LoadKind.INFERENCE
 
     def frozen(self, meter: str, reading: MeterReading) -> MeterReading:
         """The reading, or the last one before the meter froze."""
@@ -266,7 +284,7 @@ class World:
         self._heat_is_taken = [month in each.months for each in site.heat]
         for i, load in enumerate(self.layout.loads):
             if load.kind is LoadKind.INFERENCE:
-                self._demand[i] = self.outside.demand_per_s(load.position, at_s)
+                self._demand[i] = self._told_demand.get(i, self.outside.demand_per_s(load.position, at_s))
         self._serve()
 
     def _serve(self) -> None:
@@ -277,7 +295,9 @@ class World:
             if load.kind is LoadKind.INFERENCE:
                 servers = load_of == i
                 room_w = np.where(machines.is_supplied, machines.told_w - machines.standby_w, 0.0)[servers].sum()
-                asked_w = self._demand[i] * self.site.inference[load.position].wh_per_request * 3600.0
+                asked_w = self._demand[i] * self.site.inference[load.position].wh_per_request * WS_PER_WH
+                span_w = float(machines.span_w[servers & machines.is_supplied].sum())
+                self._asked_ratio[i] = 0.0 if span_w <= 0.0 else min(1.0, asked_w / span_w)
                 machines.share[servers] = 0.0 if room_w <= 0.0 else min(1.0, asked_w / float(room_w))
         machines.aim()
 
