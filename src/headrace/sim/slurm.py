@@ -37,6 +37,8 @@ DAEMONS: Final = ("slurmctld", "slurmd")
 CLIENTS: Final = ("scontrol", "squeue", "sbatch", "scancel", "sinfo")
 START_S: Final = 60.0
 STOP_S: Final = 30.0
+CANCEL_S: Final = 5.0
+"""Time in which cancelled jobs end by themselves, Slurm's KillWait included, seconds."""
 POLL_S: Final = 0.1
 PARTITIONS: Final = ("firm", "flex1", "flex2", "flex3")
 """Partitions, first first; all but the first are tiers that may be interrupted."""
@@ -142,18 +144,26 @@ class SlurmCluster:
                 daemon.kill()
                 daemon.wait()
         self._daemons.clear()
-        for pid in self._left_over():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        self._kill_left_over()
 
     def cancel_all(self) -> None:
         """Cancel every job and wait until the queue is empty and their processes are gone."""
         held = self.run("squeue", "-h", "-o", "%A").split()
         if held:
             subprocess.run(["scancel", *held], env=self.env, capture_output=True, timeout=30.0, check=False)
-        self.wait(lambda: not self.run("squeue", "-h", "-o", "%A").strip(), "an empty queue", STOP_S)
+        try:
+            self.wait(self._is_empty, "an empty queue", CANCEL_S)
+        except SlurmDidNotStart:  # slurmd may miss a kill that comes within milliseconds of a resume
+            self._kill_left_over()
+            self.wait(self._is_empty, "an empty queue", STOP_S)
+
+    def _is_empty(self) -> bool:
+        return not self.run("squeue", "-h", "-o", "%A").strip()
+
+    def _kill_left_over(self) -> None:
+        for pid in self._left_over():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _left_over(self) -> list[int]:
         """Processes of jobs that are still there: they carry this cluster's configuration in their environment."""
