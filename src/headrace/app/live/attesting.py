@@ -12,15 +12,18 @@ from typing import Final
 from headrace.adapters.devicefile.schema_doors import TelemetrySection
 from headrace.adapters.keys.chain import KeyFolder
 from headrace.adapters.telemetry.gateway import Gateway
+from headrace.app.live.plan import LivePlan
 from headrace.control.assets import Inventory
 from headrace.control.readings import CounterReading
 from headrace.core import BadInput
+from headrace.engine.clock import Clock
+from headrace.engine.live.engine import OnClosed
 from headrace.engine.live.records import Closed
 from headrace.settlement.identities import Role
 from headrace.settlement.ports import DeviceAmount
 from headrace.settlement.telemetry import IntervalRoot, WorkUnit
 
-__all__ = ["amounts_of", "attesting", "device_names", "key_name"]
+__all__ = ["amounts_of", "attesting", "device_names", "key_name", "signing"]
 
 WORK: Final = {
     "work_ph": WorkUnit.PH,
@@ -67,6 +70,33 @@ def amounts_of(inventory: Inventory, moved: Mapping[str, int]) -> tuple[DeviceAm
 def device_names(inventory: Inventory, counters: tuple[str, ...]) -> tuple[str, ...]:
     """Identities that a site's intervals are signed under, given the names of its counters."""
     return tuple(amount.device for amount in amounts_of(inventory, dict.fromkeys(counters, 0)))
+
+
+def signing(plan: LivePlan, out: Path, clock: Clock) -> OnClosed | None:
+    """What signs a site's intervals; None if its device file names no gateway.
+
+    Keys are looked for when an interval is closed: a site without them runs, with an alarm, until they are there.
+    """
+    section = plan.devices.file.telemetry
+    if section is None:
+        return None
+    made: list[OnClosed] = []
+
+    async def sign(closed: Closed, counters: tuple[CounterReading, ...]) -> IntervalRoot | None:
+        if not made:
+            made.append(
+                attesting(
+                    section,
+                    folder=plan.devices.path.parent,
+                    out=out,
+                    inventory=plan.devices.inventory,
+                    step_s=plan.model.site.control_step_s,
+                    now_us=clock.now_us,
+                )
+            )
+        return await made[0](closed, counters)
+
+    return sign
 
 
 def attesting(

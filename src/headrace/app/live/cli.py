@@ -35,6 +35,8 @@ def live(
         Parameter(name="--data", env_var="HEADRACE_DATA", help="Recorded data that stand in for live feeds."),
     ] = None,
     seed: Annotated[int, Parameter(help="Of simulated devices.")] = 0,
+    api: Annotated[bool, Parameter(help="Serve the operator's API ([api] of the device file).")] = True,
+    log: Annotated[Path | None, Parameter(help="File for the log, JSON lines; standard error if left out.")] = None,
     json: Json = False,
 ) -> None:
     """Run a site: decide every few minutes, watch every second, meet orders at once, write everything down first."""
@@ -54,5 +56,7 @@ def live(
         poll=poll,
         data=data,
         seed=seed,
+        has_api=api,
+        log=log,
         as_json=json,
     )

@@ -12,6 +12,7 @@ from headrace.adapters.devicefile.checks import DRIVER_PACK
 from headrace.adapters.devicefile.schema import CredentialsSection
 from headrace.adapters.devicefile.secrets import read_secret, secret_path
 from headrace.app.live.plan import LivePlan
+from headrace.control.orders import Order
 from headrace.control.ports import Driver, Meters, Signals
 from headrace.core import BadInput
 from headrace.energy import Series
@@ -68,8 +69,15 @@ def twinned(simulated: Doors, real: Doors) -> Doors:
     return msgspec.structs.replace(simulated, observed=real.meters)
 
 
-def real_doors(plan: LivePlan, clock: Clock) -> Doors:
+def real_doors(plan: LivePlan, clock: Clock, known: tuple[Order, ...] = ()) -> Doors:
     """Doors to the devices that the device file names.
+
+    Parameters
+    ----------
+    plan, clock
+        The site, and its time.
+    known
+        Orders in force already, by the journal: doors must not bring them again.
 
     Raises
     ------
@@ -77,14 +85,14 @@ def real_doors(plan: LivePlan, clock: Clock) -> Doors:
         If packages or secrets are missing, or a path to nodes is not driven by the engine itself.
     """
     try:
-        return _real_doors(plan, clock.now_us)
+        return _real_doors(plan, clock.now_us, known)
     except ModuleNotFoundError as error:
         raise BadInput(
             f"package {error.name}", "is not installed", "pip install 'headrace[live]' brings what real devices need"
         ) from error
 
 
-def _real_doors(plan: LivePlan, now_us: Callable[[], int]) -> Doors:
+def _real_doors(plan: LivePlan, now_us: Callable[[], int], known: tuple[Order, ...]) -> Doors:
     from headrace.adapters.equipment.coils import CoilDriver
     from headrace.adapters.equipment.inverter import InverterDriver
     from headrace.adapters.equipment.meters import EquipmentMeters
@@ -103,6 +111,7 @@ def _real_doors(plan: LivePlan, now_us: Callable[[], int]) -> Doors:
         environ=os.environ,
         now_us=now_us,
         most_mw=plan.loaded.site.connection.import_max_mw,
+        known=known,
     )
     meters = EquipmentMeters(file, links, now_us, _telemetry(plan))
     return Doors(drivers=drivers, meters=meters, signals=signals)

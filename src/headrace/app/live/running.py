@@ -5,15 +5,18 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 import msgspec
 
 from headrace.adapters.grid.trace import TracedMeters
+from headrace.app.live.attesting import signing
+from headrace.app.live.beside import Beside, Companions
 from headrace.app.live.doors import Doors, real_doors, simulated_doors, twinned
 from headrace.app.live.plan import LOOK_BACK_S, LivePlan, keep_copies, live_header, recorded_series
+from headrace.control.orders import Order
 from headrace.core import BadInput, Interval
 from headrace.energy import Series
 from headrace.engine.atomic import refused
@@ -26,9 +29,6 @@ from headrace.engine.live.solver import InlineSolver, ThreadSolver
 from headrace.engine.live.status import LiveStatus
 
 __all__ = ["Beside", "Run", "journal_path", "run_live"]
-
-Beside = Callable[[LiveSite], Awaitable[None]]
-"""Something that runs as long as the site does: an API, metrics, a scenario. It is cancelled at the end."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -56,7 +56,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     beside: tuple[Beside, ...] = ()
     """What runs beside the site."""
     on_closed: OnClosed | None = None
-    """Called with every closed interval: where telemetry is signed."""
+    """Called with every closed interval; None for the gateway that the device file names, if it names one."""
+    has_api: bool = False
+    """Serve the operator's API that the device file describes."""
+    is_logged: bool = False
+    """Write a log."""
+    log: Path | None = None
+    """File of the log; None for standard error."""
 
 
 def journal_path(out: Path, *, is_shadow: bool) -> Path:
@@ -70,14 +76,21 @@ def run_live(run: Run) -> LiveStatus:
     Raises
     ------
     headrace.core.BadInput
-        If files, data or journal can't be used, or another engine runs on the same journal.
+        If files, data or journal can't be used, packages are missing, or another engine runs on the same journal.
     """
     path = journal_path(run.out, is_shadow=run.is_shadow)
     with ExitStack() as stack:
         run.out.mkdir(parents=True, exist_ok=True)
         stack.callback(os.close, _sole_owner(path.with_suffix(".lock")))
         keep_copies(run.plan, path)
-        return _runner(run)(_run(run, path))
+        try:
+            return _runner(run)(_run(run, path))
+        except ModuleNotFoundError as error:
+            raise BadInput(
+                f"package {error.name}",
+                "is not installed",
+                "pip install 'headrace[live]' brings what a live site needs",
+            ) from error
 
 
 def _runner(run: Run) -> Callable[..., LiveStatus]:
@@ -99,7 +112,7 @@ async def _run(run: Run, path: Path) -> LiveStatus:
     state = plan.state()
     for seq, record in enumerate(records, start=1):
         state.absorb(seq, record)
-    doors = _doors(run, clock)
+    doors = _doors(run, clock, tuple(held.order for held in state.orders.values()))
     engine = Engine(
         state=state,
         journal=journal,
@@ -107,7 +120,7 @@ async def _run(run: Run, path: Path) -> LiveStatus:
         drivers=doors.drivers,
         # a simulated clock jumps a week in minutes: nobody reports events of it
         meters=doors.meters if isinstance(clock, SimulatedClock) else TracedMeters(doors.meters, run.out / "trace"),
-        on_closed=run.on_closed,
+        on_closed=run.on_closed or signing(plan, run.out, clock),
         observed=doors.observed,
     )
     policy = plan.planner()
@@ -115,30 +128,48 @@ async def _run(run: Run, path: Path) -> LiveStatus:
     site = LiveSite(engine, solver=solver, feeds=_feeds(run, clock), signals=doors.signals, is_shadow=run.is_shadow)
     _stop_on_signals(site)
     until_s = None if run.last_s is None else clock.now_s() + run.last_s
-    with _Beside(site, run.beside, clock):
+    async with AsyncExitStack() as stack:
+        if run.is_logged:
+            _log(run, stack, engine, doors, path)
+        if isinstance(clock, SimulatedClock):
+            turning = asyncio.ensure_future(clock.run())
+            stack.callback(turning.cancel)
+        await stack.enter_async_context(Companions(site, engine, _beside(run, clock)))
         await site.run(until_s)
     if isinstance(solver, ThreadSolver):
         solver.close()
     return site.status()
 
 
-class _Beside:
-    """Tasks that live as long as the site."""
+def _beside(run: Run, clock: Clock) -> list[tuple[str, Beside]]:
+    """What runs beside the site; nobody asks an API while simulated time jumps."""
+    found = [(f"companion.{number}", each) for number, each in enumerate(run.beside, start=1)]
+    if run.has_api and not isinstance(clock, SimulatedClock):
+        from headrace.app.live.serving import serving
 
-    def __init__(self, site: LiveSite, beside: Sequence[Beside], clock: Clock) -> None:
-        self._site = site
-        self._beside = beside
-        self._clock = clock
-        self._tasks: list[asyncio.Future[None]] = []
+        devices = run.plan.devices
+        found.append(("api", serving(devices.file.api, folder=devices.path.parent, out=run.out, now_us=clock.now_us)))
+    return found
 
-    def __enter__(self) -> None:
-        if isinstance(self._clock, SimulatedClock):
-            self._tasks.append(asyncio.ensure_future(self._clock.run()))
-        self._tasks += [asyncio.ensure_future(each(self._site)) for each in self._beside]
 
-    def __exit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
+def _log(run: Run, stack: AsyncExitStack, engine: Engine, doors: Doors, journal: Path) -> None:
+    """Keep a log as long as the site runs."""
+    from headrace.app.live.logs import opened_log
+
+    log = stack.enter_context(opened_log(run.log))
+    log.began(
+        site=run.plan.loaded.site.name,
+        is_shadow=run.is_shadow,
+        is_simulated=run.is_simulated,
+        policy=run.plan.policy,
+        journal=str(journal),
+        records=engine.state.records,
+        drivers=", ".join(doors.drivers),
+        signals=len(doors.signals),
+        is_signed=run.plan.devices.file.telemetry is not None,
+    )
+    log.watch(doors.signals)
+    engine.on_noted = log.noted
 
 
 def _clock(run: Run) -> Clock:
@@ -187,10 +218,10 @@ def _live_feeds(run: Run) -> FeedDoor:
     return PolledFeeds(feed, tuple(roles), look_back_s=LOOK_BACK_S)
 
 
-def _doors(run: Run, clock: Clock) -> Doors:
+def _doors(run: Run, clock: Clock, known: tuple[Order, ...]) -> Doors:
     if run.is_simulated:
         return simulated_doors(run.plan, clock, series=_surroundings(run, clock), seed=run.seed)
-    doors = real_doors(run.plan, clock)
+    doors = real_doors(run.plan, clock, known)
     if not run.is_shadow:
         return doors
     return twinned(simulated_doors(run.plan, clock, series=_surroundings(run, clock), seed=run.seed), doors)

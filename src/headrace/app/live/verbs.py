@@ -35,6 +35,8 @@ def run_live_verb(
     poll: str | None,
     data: Path | None,
     seed: int,
+    has_api: bool,
+    log: Path | None,
     as_json: bool,
 ) -> None:
     """Run a live site until it is told to stop, and print where it stands then."""
@@ -55,6 +57,9 @@ def run_live_verb(
         last_s=None if lasting is None else length_s(lasting),
         data=data_folder(data),
         seed=seed,
+        has_api=has_api,
+        is_logged=True,
+        log=log,
     )
     status = run_live(run)
     journal = journal_path(out, is_shadow=is_shadow)

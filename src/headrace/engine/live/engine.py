@@ -49,8 +49,6 @@ class Engine:
         Door to meters and counters.
     on_closed
         Called when an interval is closed; None for nobody.
-    on_noted
-        Called when a record is written; None for nobody.
     observed
         In shadow: the real site's meters, read beside and never acted on.
     """
@@ -64,14 +62,14 @@ class Engine:
         drivers: Mapping[str, Driver],
         meters: Meters,
         on_closed: OnClosed | None = None,
-        on_noted: OnNoted | None = None,
         observed: Meters | None = None,
     ) -> None:
         self.state = state
         self.clock = clock
         self.meters = meters
         self._on_closed = on_closed
-        self._on_noted = on_noted
+        self.on_noted: OnNoted | None = None
+        """Whoever else is told of every record."""
         self.under_way: set[str] = set()
         """Orders that the desk is at."""
         self._observed = observed
@@ -85,8 +83,8 @@ class Engine:
         """Write a record and take it in; its sequence number."""
         seq = self._written(lambda: self._journal.append(record))
         self.state.absorb(seq, record)
-        if self._on_noted is not None:
-            self._on_noted(record)
+        if self.on_noted is not None:
+            self.on_noted(record)
         return seq
 
     def settle_disk(self) -> None:
