@@ -22,7 +22,7 @@ from headrace.interfaces.event_report import EventReport, Proof, event_html, eve
 from headrace.settlement.baselines import DaySample, TenInTenRules, meter_before, ten_in_ten
 from headrace.settlement.performance import EventPerformance, Instruction, TracePoint, energy_wh, mean_w, perform
 
-__all__ = ["run_event"]
+__all__ = ["report_event", "run_event"]
 
 US_PER_S: Final = 1_000_000
 INTERVAL_US: Final = 300 * US_PER_S
@@ -41,6 +41,13 @@ def run_event(
     order_id: str, *, site: Path, out: Path, meter: str, bundle: Path | None, to: Path | None, as_json: bool
 ) -> None:
     """Report one order: write its page and its data, and print where they are and what they say."""
+    show(report_event(order_id, site=site, out=out, meter=meter, bundle=bundle, to=to), _draw, as_json=as_json)
+
+
+def report_event(
+    order_id: str, *, site: Path, out: Path, meter: str, bundle: Path | None, to: Path | None
+) -> dict[str, Any]:
+    """Write the page and the data of one order's report; where they are, and what they say."""
     loaded = load_site(site)
     _, records = read_live(out / "live.jsonl")
     order, ends_us = _order(records, order_id, out)
@@ -60,7 +67,7 @@ def run_event(
     for path, content in ((written["html"], event_html(report).encode()), (written["json"], event_json(report))):
         with replacing_file(path) as working:
             working.write_bytes(content)
-    figures = {
+    return {
         "order": order_id,
         "files": {kind: str(path) for kind, path in written.items()},
         "met_us": performance.met_us,
@@ -69,7 +76,6 @@ def run_event(
         "delivered_wh": {str(each.method): each.delivered_wh for each in performance.delivered},
         "estimated_us": performance.estimated_us,
     }
-    show(figures, _draw, as_json=as_json)
 
 
 def _order(records: Sequence[LiveRecord], order_id: str, out: Path) -> tuple[Order, int]:

@@ -20,6 +20,7 @@ from headrace.core import BadInput, Interval, content_id, iso
 from headrace.dispatch.policies import AlwaysOn, Desk, Policy, Rolling, Stochastic
 from headrace.dispatch.uses import SiteModel, model_of
 from headrace.energy import Series
+from headrace.engine.atomic import replacing_file
 from headrace.engine.journal import JournalHeader
 from headrace.engine.live.meters import unmetered
 from headrace.engine.live.rules import LiveRules
@@ -112,8 +113,14 @@ def keep_copies(plan: LivePlan, journal: Path) -> None:
     journal.parent.mkdir(parents=True, exist_ok=True)
     for source, name in ((plan.loaded.path, "site"), (plan.devices.path, "devices")):
         target = journal.with_suffix(f".{name}.toml")
-        if source.resolve() != target.resolve():
-            shutil.copyfile(source, target)
+        if source.resolve() != target.resolve() and _differs(source, target):
+            with replacing_file(target) as working:
+                shutil.copyfile(source, working)
+
+
+def _differs(source: Path, copy: Path) -> bool:
+    """Is a file's copy not there, or another's? One that is there needs no space on a full disk."""
+    return not copy.exists() or source.read_bytes() != copy.read_bytes()
 
 
 def recorded_series(plan: LivePlan, data: Path | None, window: Interval) -> dict[str, Series]:

@@ -16,7 +16,9 @@ from headrace.app.live.attesting import signing
 from headrace.app.live.beside import Beside, Companions
 from headrace.app.live.doors import Doors, real_doors, simulated_doors, twinned
 from headrace.app.live.plan import LOOK_BACK_S, LivePlan, keep_copies, live_header, recorded_series
+from headrace.app.live.warming import warm_up
 from headrace.control.orders import Order
+from headrace.control.ports import Meters
 from headrace.core import BadInput, Interval
 from headrace.energy import Series
 from headrace.engine.atomic import refused
@@ -27,6 +29,7 @@ from headrace.engine.live.journal import reopen
 from headrace.engine.live.site import LiveSite
 from headrace.engine.live.solver import InlineSolver, ThreadSolver
 from headrace.engine.live.status import LiveStatus
+from headrace.engine.spare import Spare
 
 __all__ = ["Beside", "Run", "journal_path", "run_live"]
 
@@ -108,7 +111,9 @@ async def _run(run: Run, path: Path) -> LiveStatus:
     plan = run.plan
     clock = _clock(run)
     header = live_header(plan, is_shadow=run.is_shadow, at_s=int(clock.now_s()))
-    journal, records = reopen(path, header, fsync_every=plan.rules.fsync_every)
+    spare = Spare(path.with_suffix(".spare"), plan.devices.file.journal.reserve_mb * 1_000_000)
+    spare.keep()
+    journal, records = reopen(path, header, fsync_every=plan.rules.fsync_every, spare=spare)
     state = plan.state()
     for seq, record in enumerate(records, start=1):
         state.absorb(seq, record)
@@ -118,17 +123,20 @@ async def _run(run: Run, path: Path) -> LiveStatus:
         journal=journal,
         clock=clock,
         drivers=doors.drivers,
-        # a simulated clock jumps a week in minutes: nobody reports events of it
-        meters=doors.meters if isinstance(clock, SimulatedClock) else TracedMeters(doors.meters, run.out / "trace"),
+        meters=_traced(run, doors.meters, clock, spare),
         on_closed=run.on_closed or signing(plan, run.out, clock),
         observed=doors.observed,
+        spare=spare,
     )
+    if not isinstance(clock, SimulatedClock):
+        warm_up(plan, int(clock.now_s()))
     policy = plan.planner()
     solver = InlineSolver(policy) if isinstance(clock, SimulatedClock) else ThreadSolver(policy, clock)
     site = LiveSite(engine, solver=solver, feeds=_feeds(run, clock), signals=doors.signals, is_shadow=run.is_shadow)
     _stop_on_signals(site)
     until_s = None if run.last_s is None else clock.now_s() + run.last_s
     async with AsyncExitStack() as stack:
+        stack.callback(spare.give)
         if run.is_logged:
             _log(run, stack, engine, doors, path)
         if isinstance(clock, SimulatedClock):
@@ -139,6 +147,14 @@ async def _run(run: Run, path: Path) -> LiveStatus:
     if isinstance(solver, ThreadSolver):
         solver.close()
     return site.status()
+
+
+def _traced(run: Run, meters: Meters, clock: Clock, spare: Spare) -> Meters:
+    """Meters whose readings events are reported from; a simulated clock jumps a week in minutes: nobody reports of it."""
+    if isinstance(clock, SimulatedClock):
+        return meters
+    keep_days = run.plan.devices.file.journal.trace_keep_days
+    return TracedMeters(meters, run.out / "trace", keep_days=keep_days, may_write=lambda: not spare.is_used)
 
 
 def _beside(run: Run, clock: Clock) -> list[tuple[str, Beside]]:
