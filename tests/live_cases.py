@@ -98,6 +98,7 @@ class Campus:
         self.clock = SimulatedClock(float(self.window.start_s) - 30.0)
         self.world = World(self.loaded.site, self.layout.inventory, start_us=self.clock.now_us(), faults=faults)
         self.solver = None
+        self.spare = None
 
     def state(self) -> LiveState:
         """A state that nothing has happened in."""
@@ -114,7 +115,7 @@ class Campus:
             input_digest="",
             versions={},
         )
-        journal, records = reopen(self.path, header, fsync_every=self.rules.fsync_every)
+        journal, records = reopen(self.path, header, fsync_every=self.rules.fsync_every, spare=self.spare)
         state = self.state()
         for seq, record in enumerate(records, start=1):
             state.absorb(seq, record)
@@ -124,6 +125,7 @@ class Campus:
             clock=self.clock,
             drivers=sim_drivers(self.world, self.clock),
             meters=SimMeters(self.world, self.clock),
+            spare=self.spare,
         )
         series = self.series if series is None else series
         feeds = RecordedFeeds(series, dict.fromkeys(series, 15 * 86_400))

@@ -93,6 +93,8 @@ class ApiServer:
         Where to listen.
     allow_remote
         May it listen on more than this machine? Then something in front of it must speak TLS.
+    make_room
+        Makes space on a full disk, so that orders can still be recorded; None if nobody can.
 
     Raises
     ------
@@ -102,13 +104,21 @@ class ApiServer:
     """
 
     def __init__(
-        self, desk: SiteDesk, access_text: str | None, audit: Path, *, host: str, port: int, allow_remote: bool
+        self,
+        desk: SiteDesk,
+        access_text: str | None,
+        audit: Path,
+        *,
+        host: str,
+        port: int,
+        allow_remote: bool,
+        make_room: Callable[[], bool] | None = None,
     ) -> None:
         if host not in ("127.0.0.1", "::1", "localhost") and not allow_remote:
             raise BadInput(
                 f"[api] bind {host!r}", "others could reach it", "Bind 127.0.0.1, or say allow_remote = true behind TLS"
             )
-        self._audit = Audit(audit)
+        self._audit = Audit(audit, make_room)
         api = operator_api(
             desk,
             Access.read(access_text or "", "[api] access"),

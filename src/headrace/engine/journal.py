@@ -13,7 +13,7 @@ many cycles it expects.
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +24,7 @@ import msgspec
 
 from headrace.core import BadInput
 from headrace.engine.atomic import refused, sync_folder
+from headrace.engine.spare import DISK_FULL
 
 __all__ = ["JournalHeader", "JournalWriter", "Recovered", "read_journal", "recover", "what_differs"]
 
@@ -81,6 +82,8 @@ class JournalWriter:
         Records between writes to disk; 1 loses nothing at a power cut, a replay can afford thousands.
     recovered
         What `recover` found in this very file.
+    make_room
+        Asked when the disk is full: true if it made space and the lines may be tried again; None if nobody can.
 
     Raises
     ------
@@ -89,9 +92,16 @@ class JournalWriter:
     """
 
     def __init__(
-        self, path: Path, header: JournalHeader, *, fsync_every: int = 2016, recovered: Recovered | None = None
+        self,
+        path: Path,
+        header: JournalHeader,
+        *,
+        fsync_every: int = 2016,
+        recovered: Recovered | None = None,
+        make_room: Callable[[], bool] | None = None,
     ) -> None:
         self._path = path
+        self._make_room = make_room
         self._fsync_every = fsync_every
         self._pending: list[bytes] = []
         self._seq = 0
@@ -122,14 +132,19 @@ class JournalWriter:
 
     def flush(self) -> None:
         """Write what is pending and make it survive a power cut."""
-        unwritten = memoryview(b"".join(self._pending))
+        lines = b"".join(self._pending)
         self._pending.clear()
         whole_bytes = 0
         try:
             whole_bytes = self._path.stat().st_size
-            while unwritten:
-                unwritten = unwritten[self._file.write(unwritten) :]
-            os.fsync(self._file.fileno())
+            try:
+                self._write(lines)
+            except OSError as error:
+                if error.errno not in DISK_FULL or self._make_room is None or not self._make_room():
+                    raise
+                self._file.truncate(whole_bytes)
+                self._file.seek(whole_bytes)
+                self._write(lines)
         except OSError as error:
             self._cut(whole_bytes)
             raise refused(self._path, error) from error
@@ -147,6 +162,12 @@ class JournalWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _write(self, lines: bytes) -> None:
+        unwritten = memoryview(lines)
+        while unwritten:
+            unwritten = unwritten[self._file.write(unwritten) :]
+        os.fsync(self._file.fileno())
 
     def _cut(self, whole_bytes: int) -> None:
         """Leave whole lines only, and no file without one: `recover` would do so too."""

@@ -179,6 +179,10 @@ class JournalSection(Section):
 
     fsync: Literal["always", "batch", "never"] = "always"
     """Wait for the disk after each record, after each batch, or leave it to the system."""
+    reserve_mb: Annotated[int, Strict(), Field(ge=0, le=100_000)] = 64
+    """Space kept beside the journal and given back to the disk when it is full, MB; 0 keeps none."""
+    trace_keep_days: Count = 90
+    """How long the meters' trace is kept, days: an event's report looks back 45."""
 
 
 class LimitsSection(Section):

@@ -3,8 +3,8 @@
 A disk that is full or away costs readings, never control: what could not be written is counted.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +28,25 @@ class TracedMeters:
         The meters.
     folder
         Where the files go.
+    keep_days
+        Files of days further back are deleted when a new day begins; None keeps all.
+    may_write
+        Asked before every write: false leaves what is left of a full disk to others; None for always.
     """
 
-    def __init__(self, meters: Meters, folder: Path) -> None:
+    def __init__(
+        self,
+        meters: Meters,
+        folder: Path,
+        *,
+        keep_days: int | None = None,
+        may_write: Callable[[], bool] | None = None,
+    ) -> None:
         self.unwritten = 0
         self._meters = meters
         self._folder = folder
+        self._keep_days = keep_days
+        self._may_write = may_write
         self._last_us: dict[str, int] = {}
 
     async def power(self) -> tuple[MeterReading, ...]:
@@ -41,6 +54,9 @@ class TracedMeters:
         readings = await self._meters.power()
         fresh = [each for each in readings if each.at_us > self._last_us.get(each.meter, -1)]
         self._last_us |= {each.meter: each.at_us for each in fresh}
+        if self._may_write is not None and not self._may_write():
+            self.unwritten += len(fresh)
+            return readings
         try:
             self._append(fresh)
         except OSError:
@@ -63,9 +79,19 @@ class TracedMeters:
             path = self._folder / f"{day}.csv"
             if not path.exists():
                 self._folder.mkdir(parents=True, exist_ok=True)
+                self._prune(day)
                 lines.insert(0, HEADING)
             with path.open("a", encoding="utf-8") as file:
                 file.writelines(lines)
+
+    def _prune(self, day: str) -> None:
+        """Delete the files of days further back than is kept."""
+        if self._keep_days is None:
+            return
+        least = (date.fromisoformat(day) - timedelta(days=self._keep_days)).isoformat()
+        for path in self._folder.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].csv"):
+            if path.stem < least:
+                path.unlink()
 
 
 def read_trace(folder: Path, meter: str, start_us: int, end_us: int) -> tuple[TracePoint, ...]:

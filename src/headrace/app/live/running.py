@@ -142,7 +142,7 @@ async def _run(run: Run, path: Path) -> LiveStatus:
         if isinstance(clock, SimulatedClock):
             turning = asyncio.ensure_future(clock.run())
             stack.callback(turning.cancel)
-        await stack.enter_async_context(Companions(site, engine, _beside(run, clock)))
+        await stack.enter_async_context(Companions(site, engine, _beside(run, clock, spare)))
         await site.run(until_s)
     if isinstance(solver, ThreadSolver):
         solver.close()
@@ -150,21 +150,24 @@ async def _run(run: Run, path: Path) -> LiveStatus:
 
 
 def _traced(run: Run, meters: Meters, clock: Clock, spare: Spare) -> Meters:
-    """Meters whose readings events are reported from; a simulated clock jumps a week in minutes: nobody reports of it."""
+    """Meters with a trace, which events are reported from; nobody reports of a simulated clock's week in minutes."""
     if isinstance(clock, SimulatedClock):
         return meters
     keep_days = run.plan.devices.file.journal.trace_keep_days
     return TracedMeters(meters, run.out / "trace", keep_days=keep_days, may_write=lambda: not spare.is_used)
 
 
-def _beside(run: Run, clock: Clock) -> list[tuple[str, Beside]]:
+def _beside(run: Run, clock: Clock, spare: Spare) -> list[tuple[str, Beside]]:
     """What runs beside the site; nobody asks an API while simulated time jumps."""
     found = [(f"companion.{number}", each) for number, each in enumerate(run.beside, start=1)]
     if run.has_api and not isinstance(clock, SimulatedClock):
         from headrace.app.live.serving import serving
 
         devices = run.plan.devices
-        found.append(("api", serving(devices.file.api, folder=devices.path.parent, out=run.out, now_us=clock.now_us)))
+        api = serving(
+            devices.file.api, folder=devices.path.parent, out=run.out, now_us=clock.now_us, make_room=spare.give
+        )
+        found.append(("api", api))
     return found
 
 

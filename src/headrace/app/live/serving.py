@@ -14,7 +14,12 @@ __all__ = ["serving"]
 
 
 def serving(
-    section: ApiSection, *, folder: Path, out: Path, now_us: Callable[[], int]
+    section: ApiSection,
+    *,
+    folder: Path,
+    out: Path,
+    now_us: Callable[[], int],
+    make_room: Callable[[], bool] | None = None,
 ) -> Callable[[LiveSite], Awaitable[None]]:
     """Make what runs beside the site.
 
@@ -28,6 +33,8 @@ def serving(
         Folder of the run; the audit file goes into it.
     now_us
         The site's clock, epoch microseconds.
+    make_room
+        Makes space on a full disk, so that orders can still be recorded; None if nobody can.
 
     Raises
     ------
@@ -46,6 +53,7 @@ def serving(
             host=section.bind,
             port=section.port,
             allow_remote=section.allow_remote,
+            make_room=make_room,
         )
         await server.start()
         try:

@@ -11,12 +11,13 @@ from headrace.control.fleet import absorb
 from headrace.control.layout import US_PER_S
 from headrace.control.locks import admit
 from headrace.control.ports import Driver, Meters
-from headrace.control.readings import CounterReading, MeterReading
+from headrace.control.readings import AssetReading, CounterReading, MeterReading
 from headrace.core import BadInput, ExitCode, HeadraceError
 from headrace.engine.clock import Clock
 from headrace.engine.live.journal import LiveJournal
 from headrace.engine.live.records import Alarmed, Attested, Closed, Commanded, LiveRecord, Observed, Outcomes
 from headrace.engine.live.state import LiveState
+from headrace.engine.spare import Spare
 from headrace.settlement.telemetry import IntervalRoot
 
 __all__ = ["Engine", "JournalLost"]
@@ -51,6 +52,8 @@ class Engine:
         Called when an interval is closed; None for nobody.
     observed
         In shadow: the real site's meters, read beside and never acted on.
+    spare
+        Reserve of disk beside the journal; None for none.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Engine:
         meters: Meters,
         on_closed: OnClosed | None = None,
         observed: Meters | None = None,
+        spare: Spare | None = None,
     ) -> None:
         self.state = state
         self.clock = clock
@@ -73,6 +77,7 @@ class Engine:
         self.under_way: set[str] = set()
         """Orders that the desk is at."""
         self._observed = observed
+        self._spare = spare
         self._lost = ""
         self._load_mws = np.zeros(len(state.layout.load_names))
         self._counted_us = clock.now_us()
@@ -108,6 +113,12 @@ class Engine:
         """Raise or clear an alarm; one that is up already, or was not, changes nothing."""
         if is_up != (code in self.state.alarms):
             self.note(Alarmed(at_us=self.clock.now_us(), code=code, is_up=is_up, text=text))
+
+    def look_after_disk(self) -> None:
+        """Take the reserve of disk again where there is space for it; an alarm while it is not held."""
+        if self._spare is not None:
+            text = f"the disk is full: a reserve of {self._spare.size_bytes / 1e6:.0f} MB is not held"
+            self.alarm("journal.disk", text, is_up=not self._spare.keep())
 
     async def arm(self) -> None:
         """Do now what need not wait for a command."""
@@ -196,15 +207,19 @@ class Engine:
             )
         )
 
-    async def read_assets(self) -> None:
-        """Ask every asset what it does; belief follows."""
-        found = await asyncio.gather(*(driver.read() for driver in self._drivers.values()), return_exceptions=True)
-        for name, readings in zip(self._drivers, found, strict=True):
+    async def read_assets(self, drivers: Sequence[str] | None = None) -> tuple[AssetReading, ...]:
+        """Ask the assets of some drivers, or all, what they do; belief follows."""
+        asked = {name: door for name, door in self._drivers.items() if drivers is None or name in drivers}
+        found = await asyncio.gather(*(driver.read() for driver in asked.values()), return_exceptions=True)
+        heard: list[AssetReading] = []
+        for name, readings in zip(asked, found, strict=True):
             if isinstance(readings, BaseException):
                 self.alarm(f"door.{name}", f"{type(readings).__name__}: {readings}", is_up=True)
                 continue
             self.alarm(f"door.{name}", "", is_up=False)
             self.state.fleet = absorb(self.state.layout, self.state.fleet, readings)
+            heard += readings
+        return tuple(heard)
 
     def count_loads(self) -> None:
         """Add up what each load drew since the last time, as believed: it explains the interval, it settles nothing."""

@@ -61,6 +61,7 @@ class Guard:
         is_due = now_us - self._asked_us >= engine.state.rules.asset_poll_s * US_PER_S
         if is_due:
             self._asked_us = now_us
+            engine.look_after_disk()
             await engine.read_assets()
         self._watch_assets()
         self._end_orders()

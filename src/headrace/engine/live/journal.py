@@ -11,6 +11,7 @@ import msgspec
 from headrace.core import BadInput
 from headrace.engine.journal import JournalHeader, JournalWriter, read_journal, recover
 from headrace.engine.live.records import LiveRecord
+from headrace.engine.spare import Spare
 
 __all__ = ["LiveJournal", "read_live", "reopen"]
 
@@ -47,7 +48,9 @@ class LiveJournal:
         self._writer.close()
 
 
-def reopen(path: Path, header: JournalHeader, *, fsync_every: int) -> tuple[LiveJournal, list[LiveRecord]]:
+def reopen(
+    path: Path, header: JournalHeader, *, fsync_every: int, spare: Spare | None = None
+) -> tuple[LiveJournal, list[LiveRecord]]:
     """Begin a journal, or go on after the last whole line of one that an engine left.
 
     Parameters
@@ -56,6 +59,8 @@ def reopen(path: Path, header: JournalHeader, *, fsync_every: int) -> tuple[Live
         The file, and what the run is; an existing journal keeps its own beginning.
     fsync_every
         Records between writes to disk; 1 loses none of them at a power cut.
+    spare
+        Reserve of disk that is given back when it is full.
 
     Raises
     ------
@@ -66,7 +71,9 @@ def reopen(path: Path, header: JournalHeader, *, fsync_every: int) -> tuple[Live
     header = header if began is None else msgspec.structs.replace(header, period=began.period)
     found = recover(path, header)
     records = _decoded(path, found.records)
-    return LiveJournal(JournalWriter(path, header, fsync_every=fsync_every, recovered=found)), records
+    make_room = None if spare is None else spare.give
+    writer = JournalWriter(path, header, fsync_every=fsync_every, recovered=found, make_room=make_room)
+    return LiveJournal(writer), records
 
 
 def read_live(path: Path) -> tuple[JournalHeader, list[LiveRecord]]:

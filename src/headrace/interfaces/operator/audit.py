@@ -3,14 +3,19 @@
 The journal records what became of orders; this is the record of people. Neither holds a token.
 """
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from headrace.core import BadInput
 
 __all__ = ["Audit", "AuditLine"]
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +42,8 @@ class Audit:
     ----------
     path
         The file; its folder is made.
+    make_room
+        Asked when the disk is full: true if it made space; None if nobody can.
 
     Raises
     ------
@@ -44,7 +51,8 @@ class Audit:
         If it can't be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, make_room: Callable[[], bool] | None = None) -> None:
+        self._make_room = make_room
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
@@ -59,7 +67,20 @@ class Audit:
         OSError
             If the disk is full: a request that can't be recorded is not carried out.
         """
-        os.write(self._fd, msgspec.json.encode(line) + b"\n")
+        text = msgspec.json.encode(line) + b"\n"
+        whole_bytes = os.fstat(self._fd).st_size
+        try:
+            self._append(text)
+        except OSError as error:
+            os.ftruncate(self._fd, whole_bytes)
+            if error.errno not in FULL or self._make_room is None or not self._make_room():
+                raise
+            self._append(text)
+
+    def _append(self, text: bytes) -> None:
+        written = os.write(self._fd, text)
+        if written < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(self._fd)
 
     def close(self) -> None:
