@@ -62,6 +62,7 @@ def allocate(
     since_move_s: float,
     record: str,
     now_us: int,
+    rise_beside_mw: float = 0.0,
 ) -> Allocation:
     """Move loads towards their targets.
 
@@ -81,6 +82,8 @@ def allocate(
         Id of the record that this decision is.
     now_us
         Now, epoch microseconds.
+    rise_beside_mw
+        Power that other loads will add as soon as these fall: what makes room for it moves nothing at the site's meter.
     """
     reasons: list[str] = []
     falls: list[_Move] = []
@@ -101,7 +104,7 @@ def allocate(
         reasons += [f"{why}.{load}"] if why else []
     rises, is_feeder_full = _behind_feeders(layout, rises, feeder_mw, since_move_s)
     reasons += ["allocate.feeder"] if is_feeder_full else []
-    kept_rises, kept_falls = _within_ramp(layout, rises, falls, since_move_s)
+    kept_rises, kept_falls = _within_ramp(layout, rises, falls, since_move_s, rise_beside_mw)
     if len(kept_rises) < len(rises) or len(kept_falls) < len(falls):
         reasons.append("allocate.ramp")
     book = CommandBook(record, "plan", now_us=now_us, life_s=COMMAND_LIFE_S)
@@ -195,19 +198,19 @@ def _behind_feeders(
 
 
 def _within_ramp(
-    layout: Layout, rises: list[_Move], falls: list[_Move], since_move_s: float
+    layout: Layout, rises: list[_Move], falls: list[_Move], since_move_s: float, beside_mw: float
 ) -> tuple[list[_Move], list[_Move]]:
     """As many of both as keep their difference within the registered ramps; whole machines, so cut until it holds."""
     count = -1
     while count != (count := len(rises) + len(falls)):
         rise_mw, fall_mw = trimmed_mw(
-            _sum_mw(rises),
+            _sum_mw(rises) + beside_mw,
             _sum_mw(falls),
             elapsed_s=since_move_s,
             up_max_mw_per_min=layout.inventory.ramp_up_max_mw_per_min,
             down_max_mw_per_min=layout.inventory.ramp_down_max_mw_per_min,
         )
-        rises, falls = _up_to(rises, rise_mw), _up_to(falls, fall_mw)
+        rises, falls = _up_to(rises, rise_mw - beside_mw), _up_to(falls, fall_mw)
     return rises, falls
 
 

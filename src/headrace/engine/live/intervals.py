@@ -15,6 +15,7 @@ from headrace.control.allocate import allocate
 from headrace.control.assets import AssetKind
 from headrace.control.commands import Action, Command
 from headrace.control.fleet import counted_by_feeder
+from headrace.control.follow import unused_by_feeder
 from headrace.control.layout import US_PER_S
 from headrace.control.readings import CounterReading
 from headrace.dispatch.plan import Infeasible
@@ -60,6 +61,8 @@ class Intervals:
         self._acts = 0
         self._moved_us = engine.clock.now_us()
         self._is_restrained = False
+        self.wanted_mw: dict[str, float] = {}
+        """IT power that services which follow demand are to be let: their caps are not this scale's to move."""
         layout = engine.state.layout
         self._rounding_mw = 0.5 * sum(
             float(layout.full_mw[layout.is_load & (layout.load_of == k)].max(initial=0.0))
@@ -95,11 +98,16 @@ class Intervals:
         await self._decide(at_s)
         await self.act()
 
-    async def act(self) -> None:
+    async def act(self, rise_beside_mw: float = 0.0) -> None:
         """Tell machines what the decision in force asks of them, as far as ramps let it.
 
         While a restoration goes on its waves alone raise power; after a limit had to be kept nothing does until the
         next decision.
+
+        Parameters
+        ----------
+        rise_beside_mw
+            Power at the bus that services will add once these machines have made room.
         """
         engine, targets = self._engine, self.targets
         state = engine.state
@@ -114,12 +122,12 @@ class Intervals:
             state.fleet,
             self._load_mw(targets),
             targets.worth_ccy_per_mwh,
-            feeder_mw=counted_by_feeder(
-                state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s
-            ),
+            feeder_mw=counted_by_feeder(state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s)
+            + unused_by_feeder(state.layout, state.fleet, tuple(self.wanted_mw)),
             since_move_s=since_s,
             record=record,
             now_us=now_us,
+            rise_beside_mw=rise_beside_mw,
         )
         battery = () if self._is_restrained else self._battery(targets, record, now_us)
         commands = (*allocation.commands, *battery)
@@ -153,14 +161,21 @@ class Intervals:
                 rounding_mw=self._rounding_mw,
             )
 
+    def most_mw(self) -> float:
+        """Most net import that anything may be raised to, MW: rounding of whole machines stays below the limits."""
+        state = self._engine.state
+        limit_mw = state.model.site.connection.import_max_mw
+        return min(limit_mw, state.binding(self._engine.clock.now_us()).most_mw) - self._rounding_mw
+
     def _load_mw(self, targets: Targets) -> dict[str, float]:
         state = self._engine.state
+        target_mw = {name: mw for name, mw in targets.load_mw.items() if name not in self.wanted_mw}
         if state.waking is None and not self._is_restrained:
-            return targets.load_mw
+            return target_mw
         layout = state.layout
         drawn_mw = np.bincount(layout.load_of, state.fleet.drawn_mw, len(layout.load_names))
         now_mw = dict(zip(layout.load_names, drawn_mw.tolist(), strict=True))
-        return {name: min(mw, now_mw.get(name, mw)) for name, mw in targets.load_mw.items()}
+        return {name: min(mw, now_mw.get(name, mw)) for name, mw in target_mw.items()}
 
     async def _close(self, at_s: int, counters: tuple[CounterReading, ...]) -> None:
         """Close every interval that is over, oldest first; several read as one share what was counted evenly."""
@@ -267,6 +282,8 @@ class Intervals:
             site_mw=site_mw,
             battery_mw=sum(float(fleet.drawn_mw[i]) for i in layout.batteries),
             load_mw=dict(zip(layout.load_names, by_load.tolist(), strict=True)),
+            wanted_mw=self.wanted_mw,
+            is_followed=engine.state.rules.headroom_ratio is not None,
         )
 
     def _battery(self, targets: Targets, record: str, now_us: int) -> tuple[Command, ...]:

@@ -42,5 +42,8 @@ class LiveRules(msgspec.Struct, frozen=True, kw_only=True):
     """Period at which meters are read while an order waits for their word, seconds."""
     device_settle_s: float = 1.0
     """Time that a device needs after its acknowledgement before a meter can judge it, seconds."""
+    headroom_ratio: float | None = None
+    """Power that each inference service may take at once beyond what it asks for, as a share of its full power; None:
+    services are not capped, and what passes a limit is shed once a meter shows it."""
     verdict_max_s: float = 60.0
     """How long a meter may take to judge a command before it is left unjudged, seconds."""

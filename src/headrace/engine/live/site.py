@@ -16,6 +16,7 @@ from headrace.control.shed import Shedding
 from headrace.engine.live.desk import OrderDesk
 from headrace.engine.live.engine import Engine, JournalLost
 from headrace.engine.live.feeds import FeedDoor
+from headrace.engine.live.following import Following
 from headrace.engine.live.guard import Guard
 from headrace.engine.live.intervals import Intervals
 from headrace.engine.live.listening import listen
@@ -59,6 +60,7 @@ class LiveSite:
         self._intervals = Intervals(engine, solver, feeds)
         verdicts = Verdicts(engine)
         self._guard = Guard(engine, self._intervals, verdicts)
+        self._following = Following(engine, self._intervals)
         self._desk = OrderDesk(engine, verdicts, self._intervals.steer_again)
         self._bells: set[asyncio.Future[None]] = set()
         self._is_stopping = False
@@ -89,7 +91,7 @@ class LiveSite:
         """Run until `until_s`, epoch seconds of the site's clock, or until `stop`."""
         await self.start()
         listening = asyncio.ensure_future(listen(self._engine, self._signals, self._desk.submit))
-        turns = [self._every_interval(), self._watch(), self._feeds()]
+        turns = [self._every_interval(), self._watch(), self._follow(), self._feeds()]
         if until_s is not None:
             turns.append(self._end_at(until_s))
         loops = [asyncio.ensure_future(each) for each in turns]
@@ -165,6 +167,13 @@ class LiveSite:
         at_s = engine.clock.now_s()
         while await self._waited_until(at_s):
             await self._guarded("watch", self._guard.look)
+            at_s = max(at_s + engine.state.rules.poll_s, engine.clock.now_s())
+
+    async def _follow(self) -> None:
+        engine = self._engine
+        at_s = engine.clock.now_s()
+        while engine.state.rules.headroom_ratio is not None and await self._waited_until(at_s):
+            await self._guarded("follow", self._following.look)
             at_s = max(at_s + engine.state.rules.poll_s, engine.clock.now_s())
 
     async def _feeds(self) -> None:

@@ -43,6 +43,8 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True):
     """Power it feeds."""
     width_mw: tuple[float, ...]
     """What each block could take at the bus."""
+    pue_ratio: dict[str, float]
+    """Power at the bus for each of a load's IT power, by name."""
 
 
 class Drawn(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,10 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     """The battery's, load-positive, MW."""
     load_mw: dict[str, float]
     """IT power of each load, MW."""
+    wanted_mw: dict[str, float] = {}
+    """IT power that each service which follows demand is to be let, MW: its own word, in the place of a forecast."""
+    is_followed: bool = False
+    """Does the site follow its meters between decisions: is what generators give theirs to say?"""
 
 
 def steer(
@@ -83,13 +89,20 @@ def steer(
     problem = present(model, sight, by_hand=False)
     pue_ratio = _pue(model, sight)
     firm_mw = float(problem.firm_mw[0])
+    output_mw: float | None = None
     if drawn is not None and not model.site.generators:
-        firm_mw = max(firm_mw, _firm_mw(model, drawn, pue_ratio))
+        firm_mw = max(firm_mw, _net_firm_mw(model, drawn, pue_ratio))
+    elif drawn is not None and drawn.is_followed:
+        net_firm_mw = _net_firm_mw(model, drawn, pue_ratio)
+        output_mw = max(0.0, firm_mw - net_firm_mw)
+        firm_mw = max(firm_mw, net_firm_mw)
     setpoints = msgspec.structs.replace(
         setpoints,
         import_limit_mw=max(0.0, min(setpoints.import_limit_mw, setpoints.import_max_mw - rounding_mw)),
     )
     bus = _bus(model, problem, sight, setpoints, firm_mw)
+    if drawn is not None:
+        bus = _as_metered(model, bus, drawn, pue_ratio, output_mw)
     flows = govern(setpoints, bus)
     if binding.reasons:
         setpoints = narrow(setpoints, binding, expected_mw=flows.import_mw - flows.export_mw)
@@ -100,11 +113,15 @@ def steer(
         charge_mw=flows.charge_mw,
         discharge_mw=flows.discharge_mw,
         width_mw=bus.use_width_mw,
+        pue_ratio={
+            load_of(model.site, use.kind.value, use.load): ratio
+            for use, ratio in zip(model.uses, pue_ratio, strict=True)
+        },
     )
 
 
-def _firm_mw(model: SiteModel, drawn: Drawn, pue_ratio: list[float]) -> float:
-    """Load at the bus that no block is: what the meter shows less what flexible machines draw above idle."""
+def _net_firm_mw(model: SiteModel, drawn: Drawn, pue_ratio: list[float]) -> float:
+    """Load at the bus that no block is, less output: the meter less what flexible machines draw above idle."""
     idle_mw = _idle_mw(model)
     ratio_of = {
         load_of(model.site, use.kind.value, use.load): ratio for use, ratio in zip(model.uses, pue_ratio, strict=True)
@@ -112,7 +129,29 @@ def _firm_mw(model: SiteModel, drawn: Drawn, pue_ratio: list[float]) -> float:
     used_mw = sum(
         max(0.0, drawn.load_mw.get(name, 0.0) - idle_mw.get(name, 0.0)) * ratio for name, ratio in ratio_of.items()
     )
-    return max(0.0, drawn.site_mw - drawn.battery_mw - used_mw)
+    return drawn.site_mw - drawn.battery_mw - used_mw
+
+
+def _as_metered(model: SiteModel, bus: Bus, drawn: Drawn, pue_ratio: list[float], output_mw: float | None) -> Bus:
+    """The bus with what services ask for and what generators give now, where that is known, instead of forecasts."""
+    left_mw = {name: max(0.0, mw - _idle_mw(model).get(name, 0.0)) for name, mw in drawn.wanted_mw.items()}
+    width_mw = list(bus.use_width_mw)
+    for i, (use, ratio) in enumerate(zip(model.uses, pue_ratio, strict=True)):
+        name = load_of(model.site, use.kind.value, use.load)
+        if name in left_mw:
+            it_mw = min(use.it_max_mw, left_mw[name])
+            left_mw[name] -= it_mw
+            width_mw[i] = it_mw * ratio
+    bus = msgspec.structs.replace(bus, use_width_mw=tuple(width_mw))
+    if output_mw is None:
+        return bus
+    capacity_mw = model.source_capacity_mw[:, 0].tolist()
+    ratio = min(1.0, output_mw / sum(capacity_mw))
+    return msgspec.structs.replace(
+        bus,
+        source_max_mw=tuple(ratio * mw for mw in capacity_mw),
+        source_min_mw=tuple(min(low, ratio * mw) for low, mw in zip(bus.source_min_mw, capacity_mw, strict=True)),
+    )
 
 
 def _bus(model: SiteModel, problem: Problem, sight: Sight, setpoints: Setpoints, firm_mw: float) -> Bus:
