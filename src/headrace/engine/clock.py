@@ -14,8 +14,8 @@ from headrace.core import require
 __all__ = ["Clock", "FastClock", "SimulatedClock", "WallClock"]
 
 
-SETTLE_TURNS: Final = 8
-"""Turns of the event loop that nobody may have used before time moves on: chains of awaits settle in a few."""
+SETTLE_TURNS: Final = 64
+"""Turns of the event loop before time moves on, where the loop does not say whether anybody else could run."""
 
 
 class Clock(Protocol):
@@ -119,11 +119,15 @@ class SimulatedClock:
 
     async def run(self) -> None:
         """Move time on for ever; run it as a task beside those that wait and cancel it with them."""
+        ready = getattr(asyncio.get_running_loop(), "_ready", None)
         idle = 0
         while True:
             await asyncio.sleep(0)
-            idle = idle + 1 if self._waiting else 0
-            if idle < SETTLE_TURNS:
+            if not self._waiting or ready:  # asyncio's own list of what could run now
+                idle = 0
+                continue
+            idle += 1
+            if ready is None and idle < SETTLE_TURNS:
                 continue
             idle = 0
             at_s, _, future = heapq.heappop(self._waiting)
