@@ -13,7 +13,7 @@ from headrace.core import BadInput, ExitCode, HeadraceError, Interval
 from headrace.engine.journal import JournalHeader, read_journal, what_differs
 from headrace.interfaces.terminal import replay_progress
 
-__all__ = ["Difference", "run_reproduce"]
+__all__ = ["Difference", "reproduce_live", "run_reproduce"]
 
 
 class Difference(HeadraceError):
@@ -54,7 +54,31 @@ def run_reproduce(site: Path, *, data: Path | None, out: Path, as_json: bool) ->
 
 
 def _run_live(journal: Path, *, as_json: bool) -> None:
-    """Run one live journal again with the site and devices that lie beside it."""
+    """Run one live journal again and say how it came out."""
+    count, policy = reproduce_live(journal)
+    if as_json:
+        print_json({"equal": True, "records": {policy: count}})
+    else:
+        console().print(f"{journal.name}: {count:,} records, the same bytes", highlight=False)
+
+
+def reproduce_live(journal: Path) -> tuple[int, str]:
+    """Run one live journal again with the site and devices that lie beside it.
+
+    Returns
+    -------
+    int
+        Records, all of the same bytes.
+    str
+        The policy that decided.
+
+    Raises
+    ------
+    BadInput
+        If the journal can't be used.
+    Difference
+        If it came out differently.
+    """
     from headrace.app.live.again import write_again
     from headrace.app.live.plan import live_plan
 
@@ -65,11 +89,7 @@ def _run_live(journal: Path, *, as_json: bool) -> None:
     with TemporaryDirectory(prefix="headrace-") as folder:
         again = Path(folder) / journal.name
         write_again(plan, journal, again)
-        count = _compare(journal, again)
-    if as_json:
-        print_json({"equal": True, "records": {header.policy: count}})
-    else:
-        console().print(f"{journal.name}: {count:,} records, the same bytes", highlight=False)
+        return _compare(journal, again), header.policy
 
 
 def _again(loaded: LoadedSite, data_dir: Path | None, window: Interval, journals: dict[str, Path]) -> dict[str, int]:

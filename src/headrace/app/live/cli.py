@@ -1,4 +1,4 @@
-"""The verb that runs a live site."""
+"""The verbs that run a live site, and show one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,13 +7,16 @@ from cyclopts import App, Parameter
 
 __all__ = ["add_live_verbs"]
 
+LIVE_DEMO_OUT = Path("live-demo-out")
+
 SiteFile = Annotated[Path, Parameter(help="Site file (TOML).")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 
 
 def add_live_verbs(app: App) -> None:
-    """Give the command line the verb of a live site."""
+    """Give the command line the verbs of a live site."""
     app.command(live)
+    app.command(live_demo)
 
 
 def live(
@@ -60,3 +63,14 @@ def live(
         log=log,
         as_json=json,
     )
+
+
+def live_demo(
+    *,
+    out: Annotated[Path, Parameter(name="--out", help="Folder for everything it writes.")] = LIVE_DEMO_OUT,
+    json: Json = False,
+) -> None:
+    """Take a small site on this machine through a grid emergency: simulated devices, real protocols, 60x speed."""
+    from headrace.app.live_demo.verbs import run_live_demo
+
+    run_live_demo(out, as_json=json)
