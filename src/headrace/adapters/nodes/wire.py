@@ -232,7 +232,7 @@ def read_tell(payload: bytes) -> Tell | Refusal:
     """Decode what a site asks."""
     try:
         return _TELL.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Refusal(f"not a message of this protocol: {error}")
 
 
@@ -240,7 +240,7 @@ def read_answer(payload: bytes) -> Answer | Refusal:
     """Decode what an agent answers."""
     try:
         return _ANSWER.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Refusal(f"not an answer of this protocol: {error}")
 
 
