@@ -58,6 +58,8 @@ class ProgrammeSection(Section):
     """What a relative payload above zero asks for: more load, or less."""
     follows: Flag = False
     """Does an absolute setpoint bind from below too, as a base point does?"""
+    end_permits: Flag = False
+    """Is an event's stated end the permission to restore? Else a mandatory one ends when the programme says so."""
 
 
 class OpenAdr2Section(ProgrammeSection):

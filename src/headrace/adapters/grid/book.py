@@ -3,6 +3,10 @@
 Pure: what is kept is what has been taken. An order's id is the door's name, the event's id and, where there are, its
 revision and its part ("adr2.evt-7", "adr2.evt-7.m1", "adr3.evt-9.i2"): an event delivered again after a restart makes
 the same ids. A revision's orders come before the restores of those they replace, so that nothing is let go between.
+
+Orders of people, equipment and grid end by a restore alone. Their event's end is one where its programme says that it
+is over, where the event's next part has begun, or where the site declares that the stated end is permission; that the
+time has passed is none.
 """
 
 import math
@@ -14,6 +18,7 @@ import msgspec
 
 from headrace.adapters.grid.programme import Programme
 from headrace.adapters.grid.refusals import Why
+from headrace.control.authority import NO_EXCEPTIONS
 from headrace.control.orders import Order, OrderKind
 from headrace.core import content_id
 
@@ -78,6 +83,8 @@ class GridEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What it asks, in time; empty for nothing out of the ordinary."""
     is_cancelled: bool = False
     """Has it been called off?"""
+    is_over: bool = False
+    """Does its programme say that it is over?"""
     reason: str = ""
     """Its own words."""
 
@@ -117,6 +124,7 @@ class EventBook:
     def __init__(self, door: str, programmes: Iterable[Programme], known: Iterable[Order] = ()) -> None:
         self._door = door
         self._programmes = {each.context: each for each in programmes}
+        self._stating = {each.name for each in self._programmes.values() if each.end_permits}
         self._entries: dict[str, _Entry] = {}
         for order in known:
             self._recall(order)
@@ -135,8 +143,42 @@ class EventBook:
         return found
 
     def open_events(self, now_us: int) -> tuple[str, ...]:
-        """Ids of events in force or still to come."""
+        """Ids of events in force or still to come; one that needs a word to end is in force until it comes."""
         return tuple(key for key, each in self._entries.items() if any(_is_open(o, now_us) for o in each.orders))
+
+    def overdue_events(self, now_us: int) -> tuple[str, ...]:
+        """Ids of events that are in force although every end that they stated has passed."""
+        return tuple(
+            key
+            for key, each in self._entries.items()
+            if each.orders
+            and all(_has_ended(o, now_us) for o in each.orders)
+            and any(_is_open(o, now_us) for o in each.orders)
+        )
+
+    def end(self, key: str, now_us: int, reason: str) -> Taken:
+        """End an event that its programme has ended without sending it."""
+        entry = self._entries[key]
+        self._entries[key] = msgspec.structs.replace(entry, orders=())
+        return Taken(orders=tuple(_restore(each, reason, now_us) for each in entry.orders if _is_open(each, now_us)))
+
+    def ended_by_statement(self, now_us: int) -> Taken:
+        """End orders whose stated end is over, where that is permission."""
+        restores: list[Order] = []
+        for key, entry in self._entries.items():
+            begun_us = max((each.starts_us for each in entry.orders if each.starts_us <= now_us), default=0)
+            over = [
+                each
+                for each in entry.orders
+                if _has_ended(each, now_us)
+                and _is_open(each, now_us)
+                and (each.issued_by in self._stating or (each.ends_us or 0) <= begun_us)
+            ]
+            if over:
+                left = tuple(each for each in entry.orders if each not in over)
+                self._entries[key] = msgspec.structs.replace(entry, orders=left)
+                restores += [_restore(each, f"event {key}: its stated end", now_us) for each in over]
+        return Taken(orders=tuple(restores))
 
     def judge(self, event: GridEvent, now_us: int) -> Taken:
         """What taking an event would do, without taking it."""
@@ -145,30 +187,43 @@ class EventBook:
             return _refused(Why.UNKNOWN_PROGRAMME, f"no programme is declared for {event.context!r}")
         key = plain_id(event.id)
         known = self._entries.get(key)
-        if known is not None and known.modification >= event.modification:
-            return _again(known, event)
-        if not event.is_cancelled and (refused := _check(event, programme, now_us)) is not None:
-            return refused
-        orders = () if event.is_cancelled else self._orders(key, event, programme, now_us)
         before = () if known is None else known.orders
-        return Taken(orders=orders + tuple(_restore(each, event, now_us) for each in before if _is_open(each, now_us)))
+        ends = event.is_cancelled or event.is_over
+        is_news = known is None or known.modification < event.modification
+        if known is not None and not is_news and not (ends and before and known.modification == event.modification):
+            return _again(known, event)
+        if not ends and (refused := _check(event, programme, now_us)) is not None:
+            return refused
+        orders = () if ends else self._orders(key, event, programme, now_us)
+        kept = () if ends else self._ids(key, event)  # known from the journal, as the server still has it
+        said = "cancelled" if event.is_cancelled else "over" if event.is_over else "changed"
+        restores = (
+            _restore(each, f"event {event.id} {said}", now_us)
+            for each in before
+            if _is_open(each, now_us) and each.id not in kept
+        )
+        held = {each.id for each in before}
+        return Taken(orders=tuple(each for each in orders if each.id not in held) + tuple(restores))
 
     def take(self, event: GridEvent, now_us: int) -> Taken:
         """Take an event in, or refuse it with the reason."""
         taken = self.judge(event, now_us)
         if taken.why is None and not taken.is_known:
             self._forget(now_us)
+            key = plain_id(event.id)
+            known = self._entries.get(key)
+            ids = () if event.is_cancelled or event.is_over else self._ids(key, event)
+            kept = () if known is None else tuple(each for each in known.orders if each.id in ids)
             orders = tuple(each for each in taken.orders if each.kind is not OrderKind.RESTORE)
-            self._entries[plain_id(event.id)] = _Entry(
-                modification=event.modification, fingerprint=_fingerprint(event), orders=orders
+            self._entries[key] = _Entry(
+                modification=event.modification, fingerprint=_fingerprint(event), orders=kept + orders
             )
         return taken
 
     def _orders(self, key: str, event: GridEvent, programme: Programme, now_us: int) -> tuple[Order, ...]:
-        stem = ".".join(filter(None, (self._door, key, event.revision)))
         return tuple(
             Order(
-                id=stem if len(event.asks) == 1 else f"{stem}.i{index}",
+                id=id,
                 kind=ask.kind,
                 authority=programme.authority,
                 mw=ask.mw,
@@ -180,9 +235,14 @@ class EventBook:
                 issued_by=programme.name,
                 reason=event.reason or f"event {event.id}",
             )
-            for index, ask in enumerate(event.asks)
+            for id, ask in zip(self._ids(key, event), event.asks, strict=True)
             if ask.ends_us is None or ask.ends_us > now_us
         )
+
+    def _ids(self, key: str, event: GridEvent) -> tuple[str, ...]:
+        """Id of the order of each of an event's parts."""
+        stem = ".".join(filter(None, (self._door, key, event.revision)))
+        return (stem,) if len(event.asks) == 1 else tuple(f"{stem}.i{index}" for index in range(len(event.asks)))
 
     def _recall(self, order: Order) -> None:
         """Know an order of the journal again: its event as it was, whatever its modification's contents."""
@@ -199,7 +259,11 @@ class EventBook:
     def _forget(self, now_us: int) -> None:
         if len(self._entries) < KEPT_EVENTS:
             return
-        ended = sorted((_end_us(each), key) for key, each in self._entries.items() if _end_us(each) < now_us)
+        ended = sorted(
+            (_end_us(each), key)
+            for key, each in self._entries.items()
+            if _end_us(each) < now_us and not any(_is_open(order, now_us) for order in each.orders)
+        )
         over = len(self._entries) - KEPT_EVENTS + 1
         for index, (end_us, key) in enumerate(ended):
             if index < over or end_us < now_us - KEPT_US:
@@ -245,8 +309,13 @@ def _refused(why: Why, reason: str) -> Taken:
     return Taken(why=why, reason=reason)
 
 
+def _has_ended(order: Order, now_us: int) -> bool:
+    return order.ends_us is not None and order.ends_us <= now_us
+
+
 def _is_open(order: Order, now_us: int) -> bool:
-    return order.ends_us is None or order.ends_us > now_us
+    """Is it in force or to come? What needs permission is in force after its time too."""
+    return order.authority in NO_EXCEPTIONS.needs_permission or not _has_ended(order, now_us)
 
 
 def _end_us(entry: _Entry) -> int:
@@ -254,7 +323,7 @@ def _end_us(entry: _Entry) -> int:
     return max((2**62 if each.ends_us is None else each.ends_us for each in entry.orders), default=0)
 
 
-def _restore(order: Order, event: GridEvent, now_us: int) -> Order:
+def _restore(order: Order, reason: str, now_us: int) -> Order:
     return msgspec.structs.replace(
         order,
         id=f"{order.id}.end",
@@ -264,5 +333,5 @@ def _restore(order: Order, event: GridEvent, now_us: int) -> Order:
         starts_us=now_us,
         ends_us=None,
         ends=order.id,
-        reason=f"event {event.id} {'cancelled' if event.is_cancelled else 'changed'}",
+        reason=reason,
     )

@@ -76,6 +76,7 @@ def _programme(section: OpenAdr2Section | OpenAdr3Section | Dnp3Section, context
         unit=PowerUnit(section.unit),
         positive_delta=PositiveDelta(section.positive_delta),
         follows=section.follows,
+        end_permits=section.end_permits,
     )
 
 

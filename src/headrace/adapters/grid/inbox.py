@@ -1,7 +1,7 @@
 """The part that every door has: orders wait here, bounded, until control takes them; refusals are counted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -69,6 +69,21 @@ class Inbox:
         if taken.why is not None:
             return self._refuse(event, taken)
         return self._pass_on(taken)
+
+    def look(self, listed: Collection[str] | None = None) -> None:
+        """Pass on the restores that have become due.
+
+        Parameters
+        ----------
+        listed
+            Ids of all events that the programme's server holds, as parts of order ids; None if it was not asked. One
+            whose stated end has passed and that is there no more is over.
+        """
+        now_us = self.now_us()
+        self._pass_on(self.book.ended_by_statement(now_us))
+        for key in self.book.overdue_events(now_us) if listed is not None else ():
+            if key not in (listed or ()):
+                self._pass_on(self.book.end(key, now_us, f"event {key} is over and no more at its server"))
 
     def unreadable(self, error: Unreadable) -> None:
         """Count something that no event could be made of."""

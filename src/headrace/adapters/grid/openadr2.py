@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from openleadr import enums, objects
 
-from headrace.adapters.grid.book import Unreadable
+from headrace.adapters.grid.book import Unreadable, plain_id
 from headrace.adapters.grid.inbox import Consent, Inbox
 from headrace.adapters.grid.openadr2_events import read_event
 from headrace.adapters.grid.openadr2_wire import Wire, WireSettings
@@ -179,10 +179,22 @@ class OpenAdr2:
         self._requested(reply)
 
     async def _poll(self) -> None:
+        self._inbox.look()
+        if self._inbox.book.overdue_events(self._inbox.now_us()):
+            await self._ask_for_ends()
         for _ in range(IN_A_ROW_MAX):
             kind, reply = await self._ask("OadrPoll", "oadrPoll")
             if not await self._handle(kind, reply):
                 return
+
+    async def _ask_for_ends(self) -> None:
+        """Ask for all events: a server need not tell by itself that one is over."""
+        kind, reply = await self._ask("EiEvent", "oadrRequestEvent", reply_limit=None)
+        if kind not in ("oadrDistributeEvent", "oadrResponse"):
+            return
+        await self._handle(kind, reply)
+        about = [raw.get("event_descriptor") for raw in reply.get("events") or () if isinstance(raw, Mapping)]
+        self._inbox.look({plain_id(str(each.get("event_id"))) for each in about if isinstance(each, Mapping)})
 
     async def _handle(self, kind: str, reply: Mapping[str, Any]) -> bool:
         """Do what a message asks; False if it asked for nothing."""

@@ -46,6 +46,7 @@ def read_event(raw: Mapping[str, Any], programme_of: Callable[[str, str], Progra
         modification = int(about["modification_number"])
         is_test = about.get("test_event") is True
         is_cancelled = about["event_status"] == "cancelled"
+        is_over = about["event_status"] == "completed"
         asks = () if is_test or is_cancelled else _asks(raw, programme, event_id)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{type(error).__name__} at {error}"
@@ -57,6 +58,7 @@ def read_event(raw: Mapping[str, Any], programme_of: Callable[[str, str], Progra
         context=programme.context,
         asks=asks,
         is_cancelled=is_cancelled,
+        is_over=is_over,
         reason=str(about.get("vtn_comment") or ""),
     )
 

@@ -207,6 +207,7 @@ class OpenAdr3:
 
     async def _poll(self) -> None:
         """Take in what the VTN's lists say; what came while they were read is not missing in them."""
+        self._inbox.look()
         before, found = self._inbox.book.open_events(self._inbox.now_us()), set[str]()
         for programme_id, context in self._contexts.items():
             async for raw in self._rest.every("/events", programID=programme_id):

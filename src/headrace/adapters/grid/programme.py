@@ -55,5 +55,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     """What a relative payload above zero means."""
     follows: bool = False
     """Does an absolute setpoint bind from below too, as a base point does? Otherwise it is a limit."""
+    end_permits: bool = False
+    """Is an event's stated end the permission to restore? Otherwise a mandatory one ends when the programme says so."""
     feeder: str = ""
     """Feeder it is about; empty for the whole site."""
