@@ -163,15 +163,18 @@ def absorb(
 
     Names that the inventory does not know are passed over: the door that let them in reports them.
     """
-    draft = _Draft(layout, fleet)
+    meters = _Meters(layout, fleet)
+    draft: _Draft | None = None  # once a second only meters speak, and no column changes
     for each in news:
+        if isinstance(each, MeterReading):
+            meters.hear(each)
+            continue
+        draft = draft or _Draft(layout, fleet)
         if isinstance(each, AssetReading):
             draft.read(each)
-        elif isinstance(each, CommandOutcome):
-            draft.hear(each)
         else:
-            draft.meter(each)
-    return draft.fleet()
+            draft.hear(each)
+    return meters.into(fleet if draft is None else draft.fleet())
 
 
 def note_commands(layout: Layout, fleet: FleetState, commands: Sequence[Command]) -> FleetState:
@@ -197,6 +200,30 @@ def counted_by_feeder(layout: Layout, fleet: FleetState, *, now_us: int, age_max
     return np.asarray(counted_mw, np.float64)
 
 
+class _Meters:
+    """The latest words of meters while news comes in."""
+
+    def __init__(self, layout: Layout, fleet: FleetState) -> None:
+        self._layout = layout
+        self._feeders = list(fleet.feeders)
+        self._site, self._battery = fleet.site, fleet.battery
+
+    def hear(self, reading: MeterReading) -> None:
+        """A meter's word."""
+        inventory = self._layout.inventory
+        f = self._layout.meter_position.get(reading.meter, -1)
+        if f >= 0:
+            self._feeders[f] = _later(self._feeders[f], reading)
+        if reading.meter == inventory.site_meter:
+            self._site = _later(self._site, reading)
+        if inventory.battery_meter and reading.meter == inventory.battery_meter:
+            self._battery = _later(self._battery, reading)
+
+    def into(self, fleet: FleetState) -> FleetState:
+        """A fleet with these words."""
+        return msgspec.structs.replace(fleet, feeders=tuple(self._feeders), site=self._site, battery=self._battery)
+
+
 class _Draft:
     """A fleet while news comes in: plain lists, which change far faster than arrays."""
 
@@ -215,8 +242,6 @@ class _Draft:
         self.doubt: list[int] = fleet.doubt.tolist()
         self.told = list(fleet.told)
         self.starts_us = list(fleet.starts_us)
-        self.feeders = list(fleet.feeders)
-        self.site, self.battery = fleet.site, fleet.battery
 
     def read(self, reading: AssetReading) -> None:
         """An asset's own words; a reading that says nothing but a reason is no sign of life."""
@@ -263,17 +288,6 @@ class _Draft:
         self._runs(i, is_running=is_running, at_us=at_us, is_confirmed=outcome.result is Result.METERED)
         self.drawn_mw[i] = self.asked_mw(i, told)
 
-    def meter(self, reading: MeterReading) -> None:
-        """A meter's word."""
-        inventory = self._layout.inventory
-        f = self._layout.meter_position.get(reading.meter, -1)
-        if f >= 0:
-            self.feeders[f] = _later(self.feeders[f], reading)
-        if reading.meter == inventory.site_meter:
-            self.site = _later(self.site, reading)
-        if inventory.battery_meter and reading.meter == inventory.battery_meter:
-            self.battery = _later(self.battery, reading)
-
     def asked_mw(self, i: int, command: Command) -> float:
         """Power an asset will draw once it has done as told."""
         power_mw = 0.0 if command.power_mw is None else command.power_mw
@@ -300,9 +314,6 @@ class _Draft:
             doubt=np.array(self.doubt, np.int8),
             told=tuple(self.told),
             starts_us=tuple(self.starts_us),
-            feeders=tuple(self.feeders),
-            site=self.site,
-            battery=self.battery,
         )
 
     def _is_heard(self, i: int, at_us: int) -> None:

@@ -69,7 +69,7 @@ def bind(held: Iterable[HeldOrder], *, now_us: int, feeder: str = "", rules: Lad
     """
     own = [each for each in held if each.order.feeder == feeder and is_active(each.order, now_us=now_us, rules=rules)]
     binding = Binding()
-    for authority in Authority:
+    for authority in sorted({each.order.authority for each in own}):
         binding = _narrowed(binding, [each for each in own if each.order.authority is authority], now_us)
     return binding
 
