@@ -136,6 +136,7 @@ def _contactors(file: DeviceFile) -> list[Asset]:
             driver=COIL_DRIVER,
             address=f"{each.host}:{each.port}",
             full_mw=0.0,
+            watchdog_s=each.watchdog_s,
             when_lost=WhenLost.KEEPS,
         )
         for each in file.contactor
@@ -152,6 +153,7 @@ def _coolings(file: DeviceFile) -> list[Asset]:
             driver=COIL_DRIVER,
             address=f"{each.host}:{each.port}",
             full_mw=each.full_kw * MW_PER_KW,
+            watchdog_s=each.watchdog_s,
             when_lost=each.when_lost,
         )
         for each in file.cooling

@@ -141,6 +141,8 @@ class ContactorSection(_Modbus):
     """Discrete input that is set while it is closed."""
     travel_s: Seconds = 0.5
     """Longest time from the coil to the feedback, seconds."""
+    watchdog_s: Seconds = 60.0
+    """Silence after which it counts as lost, seconds."""
 
 
 class CoolingSection(_Modbus):
@@ -160,6 +162,8 @@ class CoolingSection(_Modbus):
     """Discrete input that is set while it runs."""
     travel_s: Seconds = 5.0
     """Longest time from the coil to the feedback, seconds."""
+    watchdog_s: Seconds = 60.0
+    """Silence after which it counts as lost, seconds."""
     when_lost: WhenLost = WhenLost.KEEPS
     """What it does on lost communication."""
 
