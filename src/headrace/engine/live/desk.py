@@ -96,6 +96,7 @@ class OrderDesk:
         elif order.kind is OrderKind.RESTORE:
             engine.note(OrdersEnded(at_us=engine.clock.now_us(), orders=(order.ends,), reason="restore"))
             engine.note(Waking(at_us=engine.clock.now_us(), record=record))
+            self._steer_again()  # else the plan goes on taking off what waves bring back
             result = self._result(order, 0.0, 0.0, ())
         elif order.starts_us > engine.clock.now_us():
             result = self._result(order, order.mw, 0.0, ANNOUNCED)
@@ -120,12 +121,17 @@ class OrderDesk:
             return self._result(order, mw, 0.0, ())
         shedding = self._choose(order, record, mw)
         before = state.fleet
-        outcomes = await engine.carry_out(
-            shedding.commands,
-            expected_mw=shedding.expected_mw,
-            short_mw=shedding.short_mw,
-            reasons=shedding.reasons,
-        )
+        engine.shedding += 1
+        try:
+            outcomes = await engine.carry_out(
+                shedding.commands,
+                expected_mw=shedding.expected_mw,
+                short_mw=shedding.short_mw,
+                reasons=shedding.reasons,
+            )
+        finally:
+            engine.shedding -= 1
+        self._steer_again()  # what the plan asked for before the order came must not raise what was shed
         self._verdicts.open(before, shedding.commands, outcomes)
         due_s = order.starts_us / US_PER_S + order.within_s + state.rules.settle_grace_s
         met_mw = await self._metered(order.feeder, load_mw, mw, max(due_s, engine.clock.now_s()))

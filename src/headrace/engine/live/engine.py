@@ -76,6 +76,8 @@ class Engine:
         """Whoever else is told of every record."""
         self.under_way: set[str] = set()
         """Orders that the desk is at."""
+        self.shedding = 0
+        """Orders whose commands have left and are not answered: until then nothing else is told."""
         self._observed = observed
         self._spare = spare
         self._lost = ""
@@ -160,10 +162,12 @@ class Engine:
     async def read_counters(self) -> tuple[CounterReading, ...]:
         """Read every running total that answers."""
         try:
-            return await self.meters.counters()
+            readings = await self.meters.counters()
         except Exception as error:  # noqa: BLE001  counters that are silent are estimated, whatever silenced them
             self.alarm("door.counters", f"counters: {type(error).__name__}: {error}", is_up=True)
             return ()
+        self.alarm("door.counters", "", is_up=False)
+        return readings
 
     async def attest(self, closed: Closed, counters: tuple[CounterReading, ...]) -> None:
         """Have a closed interval signed, and write down what was; one that can't be is an alarm until the next is."""

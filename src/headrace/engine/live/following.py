@@ -157,9 +157,8 @@ class Following:
                 since_us=now_us - round(RISE_S * US_PER_S),
                 besides=tuple(self._services),
             ),
-            feeder_mw=counted_by_feeder(
-                state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s
-            ),
+            feeder_mw=counted_by_feeder(state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s)
+            + state.kept_free_mw(now_us),
             record=f"f{state.records}.{self._number}",
             now_us=now_us,
         )

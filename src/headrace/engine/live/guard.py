@@ -1,5 +1,6 @@
 """The watch, once a second: limits kept, silent assets found, orders ended, what was shed brought back in waves."""
 
+import asyncio
 from typing import Final
 
 import numpy as np
@@ -8,7 +9,7 @@ from headrace.control.commands import Action
 from headrace.control.fleet import counted_by_feeder
 from headrace.control.layout import US_PER_S
 from headrace.control.orders import Authority, Order, OrderKind
-from headrace.control.orders_in_force import is_active
+from headrace.control.orders_in_force import Binding, is_active
 from headrace.control.restore import next_wave
 from headrace.control.shed import shed
 from headrace.control.watch import watch
@@ -24,6 +25,9 @@ MET_RATIO: Final = 0.99
 
 ANNOUNCED: Final = ("order.starts_later",)
 """What is answered to an order that begins later: the watch meets it when it does."""
+
+ORDER_LIMIT: Final = "limit.order."
+"""How the code of an alarm begins that says that an order's limit is exceeded."""
 
 SMALL_MW: Final = 1e-3
 """Power that nothing is switched for, MW."""
@@ -51,6 +55,7 @@ class Guard:
         self._limited_us: dict[str, int] = {}
         self._wave_us = 0
         self._is_waking = False
+        self._asking: asyncio.Future[None] | None = None
 
     async def look(self) -> None:
         """Look once."""
@@ -62,7 +67,7 @@ class Guard:
         if is_due:
             self._asked_us = now_us
             engine.look_after_disk()
-            await engine.read_assets()
+            self._ask_assets()
         self._watch_assets()
         self._end_orders()
         await self._keep_limits()
@@ -72,6 +77,17 @@ class Guard:
             await self._wake()
         if is_due:
             await self._intervals.act()
+
+    async def close(self) -> None:
+        """Wait for no asset's answer any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    def _ask_assets(self) -> None:
+        """Ask every asset what it does, beside the watch: a mute one costs a timeout, and meters can't wait for it."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._engine.read_assets())
 
     def _watch_assets(self) -> None:
         engine = self._engine
@@ -103,16 +119,26 @@ class Guard:
         engine = self._engine
         state, now_us = engine.state, engine.clock.now_us()
         site_mw = engine.site_mw()
+        places = sorted({held.order.feeder for held in state.orders.values()})
+        bindings = {place: state.binding(now_us, place) for place in places}
+        tightest = {f"{ORDER_LIMIT}{each.most_by.id}" for each in bindings.values() if each.most_by is not None}
+        for code in [each for each in state.alarms if each.startswith(ORDER_LIMIT) and each not in tightest]:
+            engine.alarm(code, "", is_up=False)
         if site_mw is not None:
             connection_mw = state.model.site.connection.import_max_mw
             await self._keep_below("limit.connection", site_mw, connection_mw, None, "")
-            binding = state.binding(now_us)
-            if binding.most_by is not None and self._is_due(binding.most_by, now_us):
-                await self._keep_below(f"limit.{binding.most_by.id}", site_mw, binding.most_mw, binding.most_by, "")
+            await self._keep_order(bindings.get(""), site_mw, "")
         for feeder in state.layout.inventory.feeders:
             carried_mw = engine.feeder_mw(feeder.name)
             if carried_mw is not None:
                 await self._keep_below(f"limit.feeder.{feeder.name}", carried_mw, feeder.limit_mw, None, feeder.name)
+                await self._keep_order(bindings.get(feeder.name), carried_mw, feeder.name)
+
+    async def _keep_order(self, binding: Binding | None, now_mw: float, feeder: str) -> None:
+        """Shed what the meter shows above what orders leave of the site, or of one feeder, once they are due."""
+        order = None if binding is None else binding.most_by
+        if binding is not None and order is not None and self._is_due(order, self._engine.clock.now_us()):
+            await self._keep_below(f"{ORDER_LIMIT}{order.id}", now_mw, binding.most_mw, order, feeder)
 
     def _settle_orders(self) -> None:
         """Write how orders were met that no desk is at: announced ones, and those whose engine was killed meanwhile."""
@@ -195,7 +221,7 @@ class Guard:
             is_permitted=True,
             binding=binding,
             site_mw=float(feeder_mw.sum()) if site_mw is None else site_mw,
-            feeder_mw=feeder_mw,
+            feeder_mw=feeder_mw + state.kept_free_mw(now_us),
             since_wave_s=(now_us - self._wave_us) / US_PER_S,
             record=f"v{state.records}",
             now_us=now_us,

@@ -33,6 +33,9 @@ __all__ = ["Intervals"]
 RAMP_CREDIT_S: Final = 60.0
 """What the ramp allowed while nothing moved counts for this long: a registered rate is a rate by the minute."""
 
+FAILED: Final = "feed.failed."
+"""How the alarm of a role begins that brought nothing when it was asked last."""
+
 BATTERY_STEP_MW: Final = 0.001
 """A battery is told of a change of its power of at least this, MW."""
 
@@ -76,9 +79,10 @@ class Intervals:
         news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
         for arrived in news.arrived:
             engine.note(arrived)
-            engine.alarm(f"feed.failed.{arrived.role}", "", is_up=False)
+        for code in [each for each in engine.state.alarms if each.startswith(FAILED)]:
+            engine.alarm(code, "", is_up=code.removeprefix(FAILED) in news.failed)
         for role, why in news.failed.items():
-            engine.alarm(f"feed.failed.{role}", why, is_up=True)
+            engine.alarm(f"{FAILED}{role}", why, is_up=True)
         stale = stale_roles(engine.state, now_us // US_PER_S)
         for role in engine.state.book.roles:
             engine.alarm(f"feed.stale.{role}", "its newest value is older than it may be", is_up=role in stale)
@@ -112,7 +116,7 @@ class Intervals:
         engine, targets = self._engine, self.targets
         state = engine.state
         now_us = engine.clock.now_us()
-        if targets is None or state.binding(now_us).is_held:
+        if targets is None or engine.shedding or state.binding(now_us).is_held:
             return
         self._acts += 1
         record = f"{self._record}.{self._acts}"
@@ -123,7 +127,8 @@ class Intervals:
             self._load_mw(targets),
             targets.worth_ccy_per_mwh,
             feeder_mw=counted_by_feeder(state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s)
-            + unused_by_feeder(state.layout, state.fleet, tuple(self.wanted_mw)),
+            + unused_by_feeder(state.layout, state.fleet, tuple(self.wanted_mw))
+            + state.kept_free_mw(now_us),
             since_move_s=since_s,
             record=record,
             now_us=now_us,

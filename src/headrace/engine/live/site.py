@@ -212,6 +212,7 @@ class LiveSite:
     async def _wind_up(self) -> None:
         engine = self._engine
         await self._desk.drain()
+        await self._guard.close()
         with suppress(JournalLost):
             engine.note(Stopped(at_us=engine.clock.now_us(), reason="asked to"))
         for signals in self._signals:

@@ -8,6 +8,9 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headrace.control.fleet import FleetState, absorb, first_belief, note_commands
 from headrace.control.layout import Layout
 from headrace.control.locks import lock, release
@@ -127,6 +130,15 @@ class LiveState:
     def binding(self, now_us: int, feeder: str = "") -> Binding:
         """What orders leave of the site's net import, or of one feeder's."""
         return bind(self.orders.values(), now_us=now_us, feeder=feeder, rules=self.rules.ladder)
+
+    def kept_free_mw(self, now_us: int) -> NDArray[np.float64]:
+        """Part of each feeder's rating that orders on it keep free, MW, shape (F,); everything where one holds."""
+        kept_mw = np.zeros(len(self.layout.inventory.feeders))
+        for name in {held.order.feeder for held in self.orders.values()} - {""}:
+            f, binding = self.layout.feeder_position[name], self.binding(now_us, name)
+            limit_mw = self.layout.inventory.feeders[f].limit_mw
+            kept_mw[f] = np.inf if binding.is_held else max(0.0, limit_mw - binding.most_mw)
+        return kept_mw
 
     def worth_ccy_per_mwh(self) -> dict[str, float]:
         """Worth of a MWh in each load, as last believed."""
