@@ -15,6 +15,8 @@ __all__ = ["Bms", "TemperatureReading"]
 
 PLAUSIBLE_C: Final = (-60.0, 120.0)
 """A sensor that says less or more is broken, °C."""
+HOLDS_US: Final = 900_000_000
+"""How long a published temperature holds, microseconds."""
 
 
 class TemperatureReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,10 +68,18 @@ class Bms:
             *(TemperatureReading(sensor=name, at_us=at_us, temp_c=temp_c) for name, at_us, temp_c in told),
         )
 
+    async def outdoor(self) -> TemperatureReading:
+        """What the outdoor sensor says; what was published longer ago than a value holds is none."""
+        name, now_us = self._section.outdoor, self._now_us()
+        missing = TemperatureReading(sensor=name, at_us=now_us, temp_c=None, reason="it has said nothing yet")
+        found = next((each for each in await self.temperatures() if each.sensor == name), missing)
+        if now_us - found.at_us > HOLDS_US:
+            return msgspec.structs.replace(found, temp_c=None, reason="it has said nothing for 15 min")
+        return found
+
     async def outdoor_c(self) -> float | None:
         """Outdoor temperature, °C; None if its sensor says nothing."""
-        readings = await self.temperatures()
-        return next((each.temp_c for each in readings if each.sensor == self._section.outdoor), None)
+        return (await self.outdoor()).temp_c
 
     async def _read(self, sensor: SensorSection) -> TemperatureReading:
         link = self._links.at(sensor.host, sensor.port, timeout_s=sensor.timeout_s)

@@ -110,7 +110,7 @@ class MqttTelemetry:
             return
         try:
             value = msgspec.json.decode(message.payload, type=shape)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.refused += 1
             return
         kept: dict[str, object] = {"meter": self._meters, "counter": self._counters, "temperature": self._temperatures}[

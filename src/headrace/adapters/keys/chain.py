@@ -182,7 +182,7 @@ def _read_chain(path: Path) -> tuple[str, bytes, list[KeyEvent]]:
     try:
         header = msgspec.json.decode(lines[0], type=BundleHeader)
         return header.site, header.authority, [msgspec.json.decode(line, type=KeyEvent) for line in lines[1:]]
-    except (msgspec.MsgspecError, IndexError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
         raise BadInput(str(path), f"no chain of identities: {error}", "Restore it from a copy") from error
 
 

@@ -28,7 +28,7 @@ def read_bundle(path: Path) -> tuple[BundleHeader, Iterator[SignedInterval]]:
     number, first = next(lines, (1, b""))
     try:
         header = msgspec.json.decode(first, type=BundleHeader)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadInput(
             f"{path} line {number}", f"no header of a bundle: {error}", "Name a bundle of telemetry"
         ) from error
@@ -101,5 +101,5 @@ def _intervals(path: Path, lines: Iterator[tuple[int, bytes]]) -> Iterator[Signe
     for number, line in lines:
         try:
             yield msgspec.json.decode(line, type=SignedInterval)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} line {number}", f"no interval: {error}", "The file was cut or changed") from error

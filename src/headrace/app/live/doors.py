@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,11 +17,13 @@ from headrace.control.ports import Driver, Meters, Signals
 from headrace.core import BadInput
 from headrace.energy import Series
 from headrace.engine.clock import Clock
+from headrace.engine.live.measured import OutdoorReading
 from headrace.sim.world.conditions import Conditions
 from headrace.sim.world.doors import SimMeters, sim_drivers
 from headrace.sim.world.world import World
 
 if TYPE_CHECKING:
+    from headrace.adapters.equipment.bms import Bms
     from headrace.adapters.equipment.mqtt_telemetry import MqttTelemetry
 
 __all__ = ["Doors", "real_doors", "simulated_doors", "twinned"]
@@ -40,6 +42,8 @@ class Doors(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """In shadow: the real site's meters, read beside what is decided."""
     world: World | None = None
     """The simulated world behind simulated doors."""
+    outdoor: Callable[[], Awaitable[OutdoorReading]] | None = None
+    """Asks the outdoor temperature's sensor; None without building management."""
 
 
 def simulated_doors(plan: LivePlan, clock: Clock, *, series: Mapping[str, Series], seed: int) -> Doors:
@@ -66,7 +70,7 @@ def simulated_doors(plan: LivePlan, clock: Clock, *, series: Mapping[str, Series
 
 def twinned(simulated: Doors, real: Doors) -> Doors:
     """Simulated doors to act through, the real site's meters to look at."""
-    return msgspec.structs.replace(simulated, observed=real.meters)
+    return msgspec.structs.replace(simulated, observed=real.meters, outdoor=real.outdoor)
 
 
 def real_doors(plan: LivePlan, clock: Clock, known: tuple[Order, ...] = ()) -> Doors:
@@ -93,6 +97,7 @@ def real_doors(plan: LivePlan, clock: Clock, known: tuple[Order, ...] = ()) -> D
 
 
 def _real_doors(plan: LivePlan, now_us: Callable[[], int], known: tuple[Order, ...]) -> Doors:
+    from headrace.adapters.equipment.bms import Bms
     from headrace.adapters.equipment.coils import CoilDriver
     from headrace.adapters.equipment.inverter import InverterDriver
     from headrace.adapters.equipment.meters import EquipmentMeters
@@ -113,8 +118,18 @@ def _real_doors(plan: LivePlan, now_us: Callable[[], int], known: tuple[Order, .
         most_mw=plan.loaded.site.connection.import_max_mw,
         known=known,
     )
-    meters = EquipmentMeters(file, links, now_us, _telemetry(plan))
-    return Doors(drivers=drivers, meters=meters, signals=signals)
+    telemetry = _telemetry(plan)
+    meters = EquipmentMeters(file, links, now_us, telemetry)
+    outdoor = None if file.bms is None else _outdoor(Bms(file.bms, links, now_us, telemetry))
+    return Doors(drivers=drivers, meters=meters, signals=signals, outdoor=outdoor)
+
+
+def _outdoor(bms: "Bms") -> Callable[[], Awaitable[OutdoorReading]]:
+    async def read() -> OutdoorReading:
+        found = await bms.outdoor()
+        return OutdoorReading(temp_c=found.temp_c, reason=found.reason)
+
+    return read
 
 
 def _telemetry(plan: LivePlan) -> "MqttTelemetry | None":

@@ -26,6 +26,7 @@ from headrace.engine.clock import Clock, FastClock, SimulatedClock, WallClock
 from headrace.engine.live.engine import Engine, OnClosed
 from headrace.engine.live.feeds import FeedDoor, PolledFeeds, RecordedFeeds
 from headrace.engine.live.journal import reopen
+from headrace.engine.live.measured import MeasuredTemperature
 from headrace.engine.live.site import LiveSite
 from headrace.engine.live.solver import InlineSolver, ThreadSolver
 from headrace.engine.live.status import LiveStatus
@@ -132,7 +133,10 @@ async def _run(run: Run, path: Path) -> LiveStatus:
         warm_up(plan, int(clock.now_s()))
     policy = plan.planner()
     solver = InlineSolver(policy) if isinstance(clock, SimulatedClock) else ThreadSolver(policy, clock)
-    site = LiveSite(engine, solver=solver, feeds=_feeds(run, clock), signals=doors.signals, is_shadow=run.is_shadow)
+    feeds = _feeds(run, clock)
+    if doors.outdoor is not None:
+        feeds = MeasuredTemperature(feeds, doors.outdoor, step_s=plan.model.site.control_step_s)
+    site = LiveSite(engine, solver=solver, feeds=feeds, signals=doors.signals, is_shadow=run.is_shadow)
     _stop_on_signals(site)
     until_s = None if run.last_s is None else clock.now_s() + run.last_s
     async with AsyncExitStack() as stack:
