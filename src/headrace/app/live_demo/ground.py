@@ -19,7 +19,7 @@ from headrace.engine.atomic import refused
 from headrace.interfaces.operator.access import Rank, new_token
 from headrace.settlement.identities import Role, fingerprint
 
-__all__ = ["GATEWAY", "PROGRAMME", "VEN", "Ground", "Network", "lay_ground"]
+__all__ = ["GATEWAY", "PROGRAMME", "VEN", "Ground", "Network", "free_port", "lay_ground"]
 
 PROGRAMME: Final = "grid-emergency"
 """Name of the programme at the demo's grid operator."""
@@ -141,7 +141,7 @@ def lay_ground(folder: Path, network: Network, *, vtn: str, vtn_secret: str, wit
         devices=folder / "devices.toml",
         run=folder / "run",
         token=folder / "secrets" / "token",
-        api=f"http://127.0.0.1:{(api := _free_port())}",
+        api=f"http://127.0.0.1:{(api := free_port())}",
         authority="",
     )
     access_token, access_line = new_token("demo", Rank.OPERATOR)
@@ -155,7 +155,7 @@ def lay_ground(folder: Path, network: Network, *, vtn: str, vtn_secret: str, wit
     ):
         _write_secret(folder / "secrets" / name, text)
     doors = DOORS.format(
-        vtn=vtn, programme=PROGRAMME, ven=VEN, webhook=_free_port(), api=api, gateway=GATEWAY, within_s=within_s
+        vtn=vtn, programme=PROGRAMME, ven=VEN, webhook=free_port(), api=api, gateway=GATEWAY, within_s=within_s
     )
     text = network.moved((sites / "live_demo.devices.toml").read_text(encoding="utf-8"))
     text = text.replace("env:HEADRACE_DEMO_AGENTS", "file:secrets/agents")
@@ -192,7 +192,8 @@ def _write_secret(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
