@@ -221,8 +221,10 @@ def _proof(report: EventReport) -> Section:
     if report.proof is None:
         return Section(key="proof", title="Proof", words=("The trace of this report is not signed.",))
     words = [
-        f"The trace is in {report.proof.bundle}, SHA-256 {report.proof.digest}.",
-        f"Check it with: headrace verify {report.proof.bundle}",
+        f"The signed energy of every interval is in {report.proof.bundle}, SHA-256 {report.proof.digest}. The trace "
+        "between two ends of an interval is the site's own record.",
+        f"Check it with: headrace verify {report.proof.bundle} --trust FINGERPRINT, the fingerprint of the site's "
+        "authority from its owner.",
     ]
     if report.proof.gateway:
         words.insert(1, f"Its intervals are signed by the gateway's key {report.proof.gateway}.")
