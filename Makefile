@@ -7,13 +7,16 @@ PIN := -m pip --disable-pip-version-check install --quiet --constraint constrain
 CHECKED := src tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench constraints wheel clean
+.PHONY: help demo live-demo test test-slow check format bench constraints wheel clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.installed  ## replay six real weeks that come with the package
 	@$(VENV)/bin/headrace demo
+
+live-demo: $(VENV)/.live  ## run a simulated site over real protocols through a grid emergency, 60 times as fast
+	@$(VENV)/bin/headrace live-demo
 
 test: check  ## every check, then the tests a commit needs
 	@$(VENV)/bin/pytest

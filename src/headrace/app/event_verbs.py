@@ -12,6 +12,7 @@ from rich.console import Console
 
 from headrace.adapters.grid.trace import read_trace
 from headrace.adapters.sitefile import load_site
+from headrace.app.event_answers import answers_of
 from headrace.app.printing import show
 from headrace.control.orders import Order, OrderKind
 from headrace.core import BadInput
@@ -35,6 +36,9 @@ SHOWN_US: Final = 900 * US_PER_S
 ADJUST_FROM_US, ADJUST_TO_US = 4 * 3600 * US_PER_S, 3600 * US_PER_S
 """The same-day adjustment compares the hours from four to one before the event."""
 LOOK_BACK_DAYS: Final = 45
+TOLERANCE_LEAST_W: Final = 100_000
+SMALL_SITE_RATIO: Final = 0.01
+"""The least tolerance is 0.1 MW, and on a site below 10 MW a hundredth of its connection."""
 
 
 def run_event(
@@ -53,12 +57,15 @@ def report_event(
     order, ends_us = _order(records, order_id, out)
     zone = ZoneInfo(loaded.site.time_zone)
     trace = read_trace(out / "trace", meter, order.starts_us - SHOWN_US - BEFORE_US, ends_us + SHOWN_US)
-    performance = _performance(order, ends_us, trace, records, out / "trace", meter, zone)
+    performance = _performance(
+        order, ends_us, trace, records, out / "trace", meter, zone, loaded.site.connection.import_max_mw
+    )
     report = EventReport(
         site=loaded.site.name,
         time_zone=loaded.site.time_zone,
         meter=meter,
         performance=performance,
+        answers=answers_of(records, order_id),
         proof=None if bundle is None else _proof(bundle),
         notes=("10-in-10 counts weekdays among weekdays and weekends among weekends; holidays are not known here.",),
     )
@@ -104,6 +111,7 @@ def _performance(
     folder: Path,
     meter: str,
     zone: ZoneInfo,
+    import_max_mw: float,
 ) -> EventPerformance:
     starts_us = list(range(order.starts_us, ends_us, INTERVAL_US))
     lengths_us = [b - a for a, b in zip(starts_us, [*starts_us[1:], ends_us], strict=True)]
@@ -124,6 +132,7 @@ def _performance(
         within_us=round(order.within_s * 1e6),
         issued_by=order.issued_by,
         reason=order.reason,
+        tolerance_least_w=min(TOLERANCE_LEAST_W, round(import_max_mw * 1e6 * SMALL_SITE_RATIO)),
     )
     return perform(instruction, trace, baselines, starts_us=starts_us, gap_us=GAP_US, before_us=BEFORE_US)
 

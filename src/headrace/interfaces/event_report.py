@@ -26,7 +26,9 @@ __all__ = ["EventReport", "Proof", "event_html", "event_json"]
 US_PER_S: Final = 1_000_000
 DRAWN_POINTS_MAX: Final = 1_200
 """Most steps of the picture; a longer trace is drawn as the range of each stretch. The data keep every reading."""
-WIDTH, HEIGHT = 880.0, 320.0
+WIDTH, NARROW_WIDTH, HEIGHT = 880.0, 400.0, 320.0
+NAMED_MAX: Final = 20
+"""Most devices named in a row of the page; the data name all."""
 ASKED: Final = {
     OrderKind.SHED: "draw {mw} less than before",
     OrderKind.LIMIT: "draw at most {mw}",
@@ -47,6 +49,27 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Fingerprint of the key that signed its intervals."""
 
 
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the commands of an order: a device's word and a meter's are two things."""
+
+    commanded: int
+    """Devices told."""
+    acknowledged: int
+    """Of them, those that said that they did it."""
+    confirmed: int
+    """Of them, those that a feeder's meter proves to have done it."""
+    silent: tuple[str, ...] = ()
+    """Those that did not answer in time, or could not be reached."""
+    refused: tuple[str, ...] = ()
+    """Those that would not, or could not be told."""
+    lying: tuple[str, ...] = ()
+    """Those that said so and did not, by their feeder's meter."""
+    suspected: tuple[str, ...] = ()
+    """Feeders where somebody said so and did not, and the meter can't tell who."""
+    switches: tuple[str, ...] = ()
+    """Switches opened for what was missing."""
+
+
 class EventReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the report of an event shows."""
 
@@ -58,6 +81,8 @@ class EventReport(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the meter that the trace is of."""
     performance: EventPerformance
     """How the event was met."""
+    answers: Answers | None = None
+    """What devices answered; None if no device was told."""
     arming: tuple[ArmingReport, ...] = ()
     """Reserve behind relays that was armed during the event."""
     proof: Proof | None = None
@@ -80,12 +105,21 @@ def event_html(report: EventReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = (_met(report), _delivered(report), _by_interval(report), _days(report), *_armed(report), _proof(report))
+    sections = (
+        _met(report),
+        _delivered(report),
+        _by_interval(report),
+        _days(report),
+        *_answered(report),
+        *_armed(report),
+        _proof(report),
+    )
     return environment.get_template("event.html.j2").render(
         report=report,
         lead=_lead(report),
         sections=sections,
-        picture=_picture(report),
+        picture=_picture(report, WIDTH),
+        narrow_picture=_picture(report, NARROW_WIDTH),
         when=_span(report),
         asked=_asked(report),
         beside=_beside(report),
@@ -209,6 +243,33 @@ def _days(report: EventReport) -> Section:
     return Section(key="days", title="Days behind the baselines", tables=tuple(tables))
 
 
+def _answered(report: EventReport) -> tuple[Section, ...]:
+    found = report.answers
+    if found is None or not found.commanded:
+        return ()
+    rows = [
+        ("Told", f"{found.commanded:,}"),
+        ("Acknowledged", f"{found.acknowledged:,}"),
+        ("Confirmed one by one by a feeder's meter", f"{found.confirmed:,}"),
+    ]
+    named = (
+        ("Silent", found.silent),
+        ("Refused", found.refused),
+        ("Acknowledged, and their meter shows otherwise", found.lying),
+        ("Suspected", found.suspected),
+        ("Switches opened for what was missing", found.switches),
+    )
+    rows += [(name, _listed(each)) for name, each in named if each]
+    table = Table(caption="Commands of the order", columns=("", ""), rows=tuple(rows), words=frozenset({1}))
+    source = "A feeder's meter judges all its devices at once: where sums do not add up, it confirms none of them."
+    return (Section(key="devices", title="What devices answered", tables=(table,), source=source),)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + more
+
+
 def _armed(report: EventReport) -> tuple[Section, ...]:
     if not report.arming:
         return ()
@@ -231,24 +292,28 @@ def _proof(report: EventReport) -> Section:
     return Section(key="proof", title="Proof", words=tuple(words))
 
 
-def _picture(report: EventReport) -> str:
+def _picture(report: EventReport, width: float) -> str:
     """The trace in steps, target and band, the event's window shaded."""
     found, asked = report.performance, report.performance.instruction
     left, right, top, bottom = 56.0, 14.0, 30.0, HEIGHT - 30.0
     canvas = Canvas(
-        WIDTH, HEIGHT, key="trace", title="Metered draw", description="Metered draw before, in and after the event"
+        width,
+        HEIGHT,
+        key=f"trace{width:.0f}",
+        title="Metered draw",
+        description="Metered draw before, in and after the event",
     )
     if not found.trace:
         return canvas.text(left, top, "No reading.").render()
     edges_s, low_mw, high_mw = _steps(found.trace, max(asked.ends_us, found.trace[-1].at_us + 1))
     levels = [*low_mw.tolist(), *high_mw.tolist(), 0.0]
     levels += [] if found.target_w is None else [(found.target_w + found.band_w) / 1e6]
-    x = LinearScale(float(edges_s[0]), float(edges_s[-1]), left, WIDTH - right)
+    x = LinearScale(float(edges_s[0]), float(edges_s[-1]), left, width - right)
     y = LinearScale(min(levels), 1.05 * max(levels), bottom, top)
     event = x(asked.starts_us / 1e6), x(asked.ends_us / 1e6)
     canvas.rect(event[0], top, event[1] - event[0], bottom - top, HEADLINE, is_pale=True, title="the event")
     for tick in y.ticks():
-        canvas.line(left, y(tick), WIDTH - right, y(tick), "grid")
+        canvas.line(left, y(tick), width - right, y(tick), "grid")
         canvas.text(left - 6.0, y(tick) + 4.0, f"{tick:,.4g}", kind="mut", anchor="end")
     if found.target_w is not None:
         for offset_w in (-found.band_w, 0, found.band_w):

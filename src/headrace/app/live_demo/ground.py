@@ -35,7 +35,7 @@ DAY_S: Final = 86_400
 
 DOORS: Final = """
 [[openadr3]]                            # written by `headrace live-demo`
-name = "grid operator"
+name = "Grid operator"
 vtn = "{vtn}"
 programme = "{programme}"
 ven = "{ven}"

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from headrace.adapters.keys.signing import Signatures
 from headrace.adapters.telemetry.bundle_file import read_bundle
+from headrace.app.event_answers import answers_of
 from headrace.app.event_verbs import report_event
 from headrace.app.live_demo.children import DemoFailed
 from headrace.app.live_demo.ground import Ground
 from headrace.app.live_demo.scenario import SPEED, Happened
 from headrace.app.reproducing import reproduce_live
-from headrace.control.commands import Command, CommandOutcome, Result
 from headrace.engine.live.journal import read_live
 from headrace.engine.live.records import (
     Attested,
@@ -19,7 +21,6 @@ from headrace.engine.live.records import (
     Delivered,
     LiveRecord,
     Ordered,
-    Outcomes,
     Waking,
 )
 from headrace.settlement.bundle import verify_bundle
@@ -43,7 +44,7 @@ def summary_of(happened: Happened, meter: str) -> dict[str, Any]:
         "wall_s": happened.wall_s,
         "served": happened.devices,
         "order": _order(records, happened.order) | {"reports": happened.reports, "in_band_s": report["time_to_band_s"]},
-        "devices": _devices(records, happened.order)
+        "devices": msgspec.to_builtins(answers_of(records, happened.order))
         | {"went_wrong": [f"{who} {what}" for what, who in happened.troubles]},
         "restored": _restored(records, happened.order),
         "verify": _verified(bundle, ground.authority) | {"signed": sum(isinstance(each, Attested) for each in records)},
@@ -67,31 +68,6 @@ def _order(records: Sequence[LiveRecord], order_id: str) -> dict[str, Any]:
         "metered_after_s": after_s,
         "metered_after_wall_s": after_s / SPEED,
         "reasons": list(met.reasons),
-    }
-
-
-def _devices(records: Sequence[LiveRecord], order_id: str) -> dict[str, Any]:
-    """How far each command of the order came: what was told, what answered, what a meter confirmed."""
-    seq = next(n for n, each in enumerate(records, 1) if isinstance(each, Ordered) and each.order.id == order_id)
-    commands: dict[str, Command] = {}
-    outcomes: dict[str, list[CommandOutcome]] = {}
-    for record in records[seq:]:
-        if isinstance(record, Commanded):
-            commands |= {each.id: each for each in record.commands if each.id.startswith(f"o{seq}.")}
-        elif isinstance(record, Outcomes):
-            for each in record.outcomes:
-                outcomes.setdefault(each.command, []).append(each)
-    switches = {key for key, each in commands.items() if each.action in ("open", "close")}
-    told = {key: outcomes.get(key, []) for key in commands if key not in switches}
-    results = {key: {each.result for each in heard} for key, heard in told.items()}
-    silent = {Result.MUTE, Result.UNREACHABLE}
-    return {
-        "commanded": len(told),
-        "acknowledged": sum(any(each.acknowledged_us is not None for each in heard) for heard in told.values()),
-        "metered": sum(any(each.metered_us is not None for each in heard) for heard in told.values()),
-        "mute": sorted(commands[key].asset for key, each in results.items() if each & silent),
-        "lying": sorted(commands[key].asset for key, each in results.items() if Result.LYING in each),
-        "switches_opened": sorted(commands[key].asset for key in switches),
     }
 
 

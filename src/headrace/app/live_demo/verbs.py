@@ -45,27 +45,26 @@ def run_live_demo(out: Path, *, as_json: bool) -> None:
 def _draw(found: dict[str, Any], page: Console) -> None:
     order, devices, restored = found["order"], found["devices"], found["restored"]
     verify, files = found["verify"], found["files"]
-    band = "never to stay" if order["in_band_s"] is None else f"after {order['in_band_s']:.0f} s"
+    band = "never in its band to stay"
+    if order["in_band_s"] is not None:
+        band = f"in its band after {_both(order['in_band_s'], order['in_band_s'] / found['speed'])}"
     waves = f"{restored['waves']} waves, {restored['commands']} commands"
     back = "not finished" if restored["after_s"] is None else f"{_both(restored['after_s'], restored['after_wall_s'])}"
     rows = (
         ("Asked", f"{order['asked_mw']:.3f} MW less within {order['within_s']:.0f} s, by {order['issued_by']}"),
-        (
-            "Metered",
-            f"{order['metered_mw']:.3f} MW less, {_both(order['metered_after_s'], order['metered_after_wall_s'])} "
-            f"after the order; in its band {band}",
-        ),
+        ("Metered", f"{order['metered_mw']:.3f} MW less, {band}"),
         (
             "Devices",
-            f"{devices['commanded']} commanded, {devices['acknowledged']} acknowledged, {devices['metered']} confirmed "
-            f"by a meter",
+            f"{devices['commanded']} commanded, {devices['acknowledged']} acknowledged, "
+            f"{devices['confirmed']} confirmed one by one by a meter",
         ),
         (
             "",
-            f"mute: {_names(devices['mute'])}; lying: {_names(devices['lying'])}; "
+            f"silent: {_names(devices['silent'])}; lying: {_names(devices['lying'])}; "
             f"made so: {_names(devices['went_wrong'])}",
         ),
-        ("", f"switches opened for what was missing: {_names(devices['switches_opened'])}"),
+        ("", f"suspected: {_names(devices['suspected'])}"),
+        ("", f"switches opened for what was missing: {_names(devices['switches'])}"),
         ("Restored", f"{back} after the grid let go, {waves}"),
         ("Reported", f"{order['reports']} reports of delivery reached the grid operator"),
         (
