@@ -54,3 +54,53 @@ def test_what_a_restore_brings_back_the_plan_does_not_take_off_again(tmp_path: P
                 pytest.fail(
                     f"{command['asset']} was woken and stopped {record['at_us'] - woken[command['asset']]} us later"
                 )
+
+
+def test_programmes_and_called_reserve_keep_to_the_registered_ramp(tmp_path: Path) -> None:
+    run_day(
+        tmp_path,
+        hours=1.5,
+        faults=(),
+        orders=(
+            {"at_h": 0.1, "id": "dr.1", "kind": "shed", "authority": 5, "mw": 0.80, "for_h": 0.3, "within_s": 600.0},
+            {"at_h": 0.8, "id": "res.1", "kind": "shed", "authority": 3, "mw": 0.80, "for_h": 0.3, "within_s": 120.0},
+        ),
+    )
+    rows = powers(tmp_path, 0.0, 1.5)
+    for before, after in zip(rows, rows[1:], strict=False):  # ten seconds apart, and a minute of ramp saved up
+        most_w = 0.5e6 / 60 * (60 + (after["at_us"] - before["at_us"]) / 1e6)
+        assert before["net_w"] - after["net_w"] <= most_w * 1.05  # overheads fall with their machines
+    day = books.Day(tmp_path)
+    books.check_ramps(day)
+    told = books.check_orders(day)
+    assert day.wrong == []
+    assert all("True" in line for line in told)
+
+
+def test_the_plan_does_not_raise_past_an_order_that_asks_for_export(tmp_path: Path) -> None:
+    run_day(
+        tmp_path,
+        hours=0.6,
+        faults=(),
+        orders=({"at_h": 0.05, "id": "grid.1", "kind": "shed", "authority": 1, "mw": 0.95},),
+    )
+    before_w = powers(tmp_path, 0.0, 0.05)[-1]["net_w"]
+    assert max(row["net_w"] for row in powers(tmp_path, 0.06, 0.6)) <= before_w - 0.95e6
+
+
+def test_a_limit_of_a_programme_is_reached_along_its_line(tmp_path: Path) -> None:
+    run_day(
+        tmp_path,
+        hours=0.6,
+        faults=(),
+        orders=(
+            {"at_h": 0.1, "id": "dr.1", "kind": "limit", "authority": 5, "mw": 0.45, "for_h": 0.4, "within_s": 600.0},
+        ),
+    )
+    rows = powers(tmp_path, 0.1, 0.1 + 600 / 3600)
+    first_w, start_us = rows[0]["net_w"], rows[0]["at_us"]
+    for row in rows:
+        line_w = first_w + (450_000.0 - first_w) * (row["at_us"] - start_us) / 600e6
+        assert row["net_w"] <= line_w + 40_000.0, (row["at_us"] - start_us) / 1e6
+    told = [record for record in books.Day(tmp_path).of("delivered") if record["order"] == "dr.1"]
+    assert [record["is_met"] for record in told] == [False, True]

@@ -9,6 +9,7 @@ It never waits for the solver. An order that comes twice is one order.
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -21,7 +22,8 @@ from headrace.control.orders import Order, OrderKind
 from headrace.control.orders_in_force import refuse_restore
 from headrace.control.shed import Shedding, shed
 from headrace.engine.live.engine import Engine
-from headrace.engine.live.guard import ANNOUNCED, MET_RATIO
+from headrace.engine.live.guard import ANNOUNCED, BY_RAMP, MET_RATIO
+from headrace.engine.live.pace import Pace
 from headrace.engine.live.records import Delivered, Ordered, OrdersEnded, Waking
 from headrace.engine.live.verdicts import Verdicts
 
@@ -40,13 +42,16 @@ class OrderDesk:
         Journal and doors.
     verdicts
         Where meters judge what was told.
+    pace
+        The registered ramp, which orders keep to that are no emergency's.
     steer_again
         Asks the slow time scale to steer to what orders now leave.
     """
 
-    def __init__(self, engine: Engine, verdicts: Verdicts, steer_again: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, verdicts: Verdicts, pace: Pace, steer_again: Callable[[], None]) -> None:
         self._engine = engine
         self._verdicts = verdicts
+        self._pace = pace
         self._steer_again = steer_again
         self._running: dict[str, asyncio.Task[Delivered]] = {}
 
@@ -108,11 +113,15 @@ class OrderDesk:
     async def meet(self, order: Order, record: str, load_mw: float | None) -> Delivered:
         """Do what an order asks, now."""
         if order.kind is OrderKind.SHED:
-            return await self._shed(order, record, load_mw, order.mw)
+            take_off = self._shed if is_emergency(order.authority) else self._shed_by_ramp
+            return await take_off(order, record, load_mw, order.mw)
         if order.kind is OrderKind.LIMIT and is_emergency(order.authority) and load_mw is not None:
             return await self._shed(order, record, load_mw, max(0.0, load_mw - order.mw))
         self._steer_again()
-        return self._result(order, order.mw, 0.0, ("order.by_ramp",) if order.kind is not OrderKind.HOLD else ())
+        if order.kind is OrderKind.HOLD:
+            return self._result(order, 0.0, 0.0, ())
+        asked_mw = order.mw if order.kind is OrderKind.RAISE or load_mw is None else max(0.0, load_mw - order.mw)
+        return self._result(order, asked_mw, 0.0, BY_RAMP)
 
     async def _shed(self, order: Order, record: str, load_mw: float | None, mw: float) -> Delivered:
         engine = self._engine
@@ -140,6 +149,32 @@ class OrderDesk:
             reasons = (*reasons, *await self._escalate(order, record, mw - met_mw))
             met_mw = await self._metered(order.feeder, load_mw, mw, engine.clock.now_s() + state.rules.settle_grace_s)
         return self._result(order, mw, met_mw, reasons)
+
+    async def _shed_by_ramp(self, order: Order, record: str, load_mw: float | None, mw: float) -> Delivered:
+        """Take off what is asked no faster than the registered ramp, until it is due: only an emergency may step."""
+        engine, rules = self._engine, self._engine.state.rules
+        self._steer_again()
+        due_s = order.starts_us / US_PER_S + order.within_s + rules.settle_grace_s
+        reasons: tuple[str, ...] = ()
+        rounds = 0
+        while True:
+            met_mw = await self._metered(order.feeder, load_mw, mw, 0.0)
+            if met_mw >= mw * MET_RATIO or engine.clock.now_s() >= due_s:
+                return self._result(order, mw, met_mw, reasons)
+            choose = partial(self._choose, order, f"{record}.{rounds}")
+            shedding = self._pace.fitted(choose, mw - met_mw)
+            if shedding is not None:
+                rounds += 1
+                self._pace.moved()
+                before, reasons = engine.state.fleet, shedding.reasons
+                outcomes = await engine.carry_out(
+                    shedding.commands, expected_mw=shedding.expected_mw, reasons=shedding.reasons
+                )
+                self._verdicts.open(before, shedding.commands, outcomes)
+            elif not choose(mw - met_mw).commands:
+                reasons = choose(mw - met_mw).reasons  # nothing is left to give
+            wait_s = max(rules.poll_s, rules.device_settle_s)
+            await engine.clock.sleep_until(min(max(due_s, engine.clock.now_s()), engine.clock.now_s() + wait_s))
 
     def _choose(self, order: Order, record: str, mw: float) -> Shedding:
         """Who gives that much up, by worth."""

@@ -5,13 +5,14 @@ from typing import Final
 
 import numpy as np
 
+from headrace.control.authority import is_emergency
 from headrace.control.commands import Action
 from headrace.control.fleet import counted_by_feeder
 from headrace.control.layout import US_PER_S
 from headrace.control.orders import Authority, Order, OrderKind
 from headrace.control.orders_in_force import Binding, is_active
 from headrace.control.restore import next_wave
-from headrace.control.shed import shed
+from headrace.control.shed import Shedding, shed
 from headrace.control.watch import watch
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.intervals import Intervals
@@ -25,6 +26,9 @@ MET_RATIO: Final = 0.99
 
 ANNOUNCED: Final = ("order.starts_later",)
 """What is answered to an order that begins later: the watch meets it when it does."""
+
+BY_RAMP: Final = ("order.by_ramp",)
+"""What is answered to a limit or a raise that is met along the ramp: the watch tells when the meter shows it."""
 
 ORDER_LIMIT: Final = "limit.order."
 """How the code of an alarm begins that says that an order's limit is exceeded."""
@@ -76,7 +80,15 @@ class Guard:
         if engine.state.waking is not None:
             await self._wake()
         if is_due:
+            if any(self._is_on_its_way(held.order, now_us) for held in engine.state.orders.values()):
+                self._intervals.steer_again()
             await self._intervals.act()
+
+    def _is_on_its_way(self, order: Order, now_us: int) -> bool:
+        """Does what it asks for move along a line now? For a look longer, so that its end is met."""
+        passed_s = (now_us - order.starts_us) / US_PER_S
+        is_paced = order.kind in (OrderKind.LIMIT, OrderKind.RAISE) and not is_emergency(order.authority)
+        return is_paced and 0.0 <= passed_s <= order.within_s + 2.0 * self._engine.state.rules.asset_poll_s
 
     async def close(self) -> None:
         """Wait for no asset's answer any more."""
@@ -147,7 +159,7 @@ class Guard:
         for name, held in state.orders.items():
             order = held.order
             said = state.delivered.get(name)
-            if (said is not None and said.reasons != ANNOUNCED) or not self._is_due(order, now_us):
+            if (said is not None and said.reasons not in (ANNOUNCED, BY_RAMP)) or not self._is_due(order, now_us):
                 continue
             asked_mw = order.mw if order.kind is OrderKind.SHED else max(0.0, held.before_mw - order.mw)
             now_mw = engine.feeder_mw(order.feeder) if order.feeder else engine.site_mw()
@@ -187,16 +199,27 @@ class Guard:
             return
         self._limited_us[code] = now_us
         self._intervals.restrain()
-        shedding = shed(
-            state.layout,
-            state.fleet,
-            state.worth_ccy_per_mwh(),
-            over_mw,
-            order=order or _limit_order(code, over_mw, feeder, now_us),
-            record=f"w{state.records}",
-            now_us=now_us,
-            rules=state.rules.ladder,
-        )
+        asked = order or _limit_order(code, over_mw, feeder, now_us)
+
+        def choose(mw: float) -> Shedding:
+            return shed(
+                state.layout,
+                state.fleet,
+                state.worth_ccy_per_mwh(),
+                mw,
+                order=asked,
+                record=f"w{state.records}",
+                now_us=now_us,
+                rules=state.rules.ladder,
+            )
+
+        shedding = choose(over_mw)
+        if not is_emergency(asked.authority):
+            paced = self._intervals.pace.fitted(choose, over_mw)
+            if paced is None and shedding.commands:
+                return  # the ramp allows it later
+            shedding = paced or shedding
+            self._intervals.pace.moved()
         await engine.carry_out(
             shedding.commands,
             expected_mw=shedding.expected_mw,
@@ -222,13 +245,14 @@ class Guard:
             binding=binding,
             site_mw=float(feeder_mw.sum()) if site_mw is None else site_mw,
             feeder_mw=feeder_mw + state.kept_free_mw(now_us),
-            since_wave_s=(now_us - self._wave_us) / US_PER_S,
+            since_wave_s=(now_us - max(self._wave_us, self._intervals.pace.moved_us)) / US_PER_S,
             record=f"v{state.records}",
             now_us=now_us,
             rules=state.rules.ladder,
         )
         if wave.commands:
             self._wave_us = now_us
+            self._intervals.pace.moved()
             await engine.carry_out(wave.commands)
         if wave.is_done:
             self._is_waking = False

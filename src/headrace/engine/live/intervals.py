@@ -6,6 +6,7 @@
 Solving is waited for as long as it may take; the watch, the orders and the feeds go on beside it.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,6 +18,7 @@ from headrace.control.commands import Action, Command
 from headrace.control.fleet import counted_by_feeder
 from headrace.control.follow import unused_by_feeder
 from headrace.control.layout import US_PER_S
+from headrace.control.ramps import shaped_mw
 from headrace.control.readings import CounterReading
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Proposal, Sight
@@ -24,14 +26,12 @@ from headrace.engine.live.engine import Engine
 from headrace.engine.live.feeds import FeedDoor
 from headrace.engine.live.meters import Amounts, amounts_of, counter_names, reading_of, split_evenly
 from headrace.engine.live.moment import decision_of, moment_of, setpoints_digest, settle_interval, sight_of, stale_roles
+from headrace.engine.live.pace import Pace
 from headrace.engine.live.records import Based, Closed, Decided
 from headrace.engine.live.solver import LATE, Solver
 from headrace.engine.live.steering import Drawn, Targets, steer
 
 __all__ = ["Intervals"]
-
-RAMP_CREDIT_S: Final = 60.0
-"""What the ramp allowed while nothing moved counts for this long: a registered rate is a rate by the minute."""
 
 FAILED: Final = "feed.failed."
 """How the alarm of a role begins that brought nothing when it was asked last."""
@@ -62,7 +62,7 @@ class Intervals:
         self._sight: Sight | None = None
         self._record = ""
         self._acts = 0
-        self._moved_us = engine.clock.now_us()
+        self.pace = Pace(engine)
         self._is_restrained = False
         self.wanted_mw: dict[str, float] = {}
         """IT power that services which follow demand are to be let: their caps are not this scale's to move."""
@@ -72,8 +72,8 @@ class Intervals:
             for k in range(len(layout.load_names))
         )
 
-    async def ask_feeds(self) -> None:
-        """Take in what the feeds have that the book has not."""
+    async def ask_feeds(self) -> bool:
+        """Take in what the feeds have that the book has not; did the price of the running interval come?"""
         engine = self._engine
         now_us = engine.clock.now_us()
         news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
@@ -86,6 +86,19 @@ class Intervals:
         stale = stale_roles(engine.state, now_us // US_PER_S)
         for role in engine.state.book.roles:
             engine.alarm(f"feed.stale.{role}", "its newest value is older than it may be", is_up=role in stale)
+        return any(
+            each.role in engine.state.rules.deciding_roles
+            and each.start_s <= now_us // US_PER_S < each.start_s + each.step_s * len(each.values)
+            for each in news.arrived
+        )
+
+    async def hear(self) -> None:
+        """Ask the feeds; a price that comes for the running interval is not left until the next boundary."""
+        has_price, decision = await self.ask_feeds(), self._engine.state.decision
+        now_s = self._engine.clock.now_s()
+        if has_price and decision is not None and now_s < decision.at_s + self._engine.state.model.site.control_step_s:
+            await self._decide(decision.at_s, is_anew=True)
+            await self.act()
 
     async def turn(self) -> None:
         """Do everything that is due at the boundary that has come."""
@@ -120,24 +133,23 @@ class Intervals:
             return
         self._acts += 1
         record = f"{self._record}.{self._acts}"
-        since_s = min((now_us - self._moved_us) / US_PER_S, RAMP_CREDIT_S)
+        battery, moved_mw = self._battery(targets, record, now_us)
         allocation = allocate(
             state.layout,
             state.fleet,
-            self._load_mw(targets),
+            self._load_mw(targets, moved_mw),
             targets.worth_ccy_per_mwh,
             feeder_mw=counted_by_feeder(state.layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s)
             + unused_by_feeder(state.layout, state.fleet, tuple(self.wanted_mw))
             + state.kept_free_mw(now_us),
-            since_move_s=since_s,
+            since_move_s=max(0.0, self.pace.since_s() - self.pace.used_s(moved_mw)),
             record=record,
             now_us=now_us,
             rise_beside_mw=rise_beside_mw,
         )
-        battery = () if self._is_restrained else self._battery(targets, record, now_us)
         commands = (*allocation.commands, *battery)
-        if allocation.commands:
-            self._moved_us = now_us
+        if commands:
+            self.pace.moved()
         await engine.carry_out(commands)
 
     def take_up(self, record: str) -> None:
@@ -172,15 +184,31 @@ class Intervals:
         limit_mw = state.model.site.connection.import_max_mw
         return min(limit_mw, state.binding(self._engine.clock.now_us()).most_mw) - self._rounding_mw
 
-    def _load_mw(self, targets: Targets) -> dict[str, float]:
+    def _room_mw(self) -> float:
+        """How far the site's load may rise under the orders in force, MW; without any the plan knows its limits."""
+        state, site_mw = self._engine.state, self._engine.site_mw()
+        if site_mw is None or state.binding(self._engine.clock.now_us()).most_by is None:
+            return math.inf
+        return max(0.0, self.most_mw() - site_mw)
+
+    def _load_mw(self, targets: Targets, beside_mw: float) -> dict[str, float]:
+        """What each load's machines are to draw: no rise that orders leave no room for, beside the battery's."""
         state = self._engine.state
         target_mw = {name: mw for name, mw in targets.load_mw.items() if name not in self.wanted_mw}
-        if state.waking is None and not self._is_restrained:
+        is_kept = state.waking is not None or self._is_restrained
+        room_mw = 0.0 if is_kept else self._room_mw() - max(0.0, beside_mw)
+        if math.isinf(room_mw):
             return target_mw
         layout = state.layout
         drawn_mw = np.bincount(layout.load_of, state.fleet.drawn_mw, len(layout.load_names))
         now_mw = dict(zip(layout.load_names, drawn_mw.tolist(), strict=True))
-        return {name: min(mw, now_mw.get(name, mw)) for name, mw in target_mw.items()}
+        for name in sorted(target_mw, key=lambda name: -targets.worth_ccy_per_mwh.get(name, 0.0)):
+            pue_ratio = targets.pue_ratio.get(name, 1.0)
+            rise_mw = max(0.0, target_mw[name] - now_mw.get(name, target_mw[name]))
+            granted_mw = min(rise_mw, max(0.0, room_mw) / pue_ratio)
+            room_mw -= granted_mw * pue_ratio
+            target_mw[name] -= rise_mw - granted_mw
+        return target_mw
 
     async def _close(self, at_s: int, counters: tuple[CounterReading, ...]) -> None:
         """Close every interval that is over, oldest first; several read as one share what was counted evenly."""
@@ -233,13 +261,18 @@ class Intervals:
         engine.note(closed)
         await engine.attest(closed, counters)
 
-    async def _decide(self, at_s: int) -> None:
-        """Ask for a plan, and write what follows from the answer or from its absence."""
+    async def _decide(self, at_s: int, *, is_anew: bool = False) -> None:
+        """Ask for a plan, and write what follows from the answer or from its absence.
+
+        An interval that is over by the time it has been decided anew stays as it was.
+        """
         engine = self._engine
         state = engine.state
         moment = moment_of(state.model.site, at_s)
-        sight = sight_of(state, moment)
+        sight = sight_of(state, moment, is_anew=is_anew)
         answer, missing = await self._answer(sight)
+        if is_anew and (state.decision is None or state.decision.at_s != at_s):
+            return
         decision = decision_of(state, moment, answer, missing=missing)
         decided = Decided(
             at_us=engine.clock.now_us(),
@@ -250,6 +283,7 @@ class Intervals:
             mode=decision.setpoints.mode,
             reasons=decision.setpoints.reasons,
             setpoints_digest=setpoints_digest(decision),
+            is_anew=is_anew,
         )
         seq = engine.note(decided)
         engine.settle_disk()
@@ -291,12 +325,23 @@ class Intervals:
             is_followed=engine.state.rules.headroom_ratio is not None,
         )
 
-    def _battery(self, targets: Targets, record: str, now_us: int) -> tuple[Command, ...]:
-        """What the battery is told, if that is another power than it was told last."""
-        state = self._engine.state
-        layout, commands = state.layout, []
-        for number, i in enumerate(layout.batteries):
-            net_mw = targets.charge_mw - targets.discharge_mw
+    def _battery(self, targets: Targets, record: str, now_us: int) -> tuple[tuple[Command, ...], float]:
+        """What the battery is told, if that is another power than it was told last, and how far that moves it, MW.
+
+        It moves within the registered ramp as all else does, before machines, and rises no further than orders leave.
+        """
+        state, inventory = self._engine.state, self._engine.state.layout.inventory
+        layout, commands, moved_mw = state.layout, [], 0.0
+        for number, i in enumerate(layout.batteries if not self._is_restrained else ()):
+            since_s = max(0.0, self.pace.since_s() - self.pace.used_s(moved_mw))
+            now_mw = _told_mw(state.fleet.told[i], float(state.fleet.drawn_mw[i]))
+            net_mw = shaped_mw(
+                now_mw,
+                min(targets.charge_mw - targets.discharge_mw, now_mw + max(0.0, self._room_mw() - max(0.0, moved_mw))),
+                elapsed_s=since_s,
+                up_max_mw_per_min=inventory.ramp_up_max_mw_per_min,
+                down_max_mw_per_min=inventory.ramp_down_max_mw_per_min,
+            )
             net_mw = net_mw if abs(net_mw) >= BATTERY_STEP_MW else 0.0
             action = Action.CHARGE if net_mw > 0.0 else Action.DISCHARGE if net_mw < 0.0 else Action.STOP
             told = state.fleet.told[i]
@@ -318,4 +363,13 @@ class Intervals:
                         reason="plan.battery",
                     )
                 )
-        return tuple(commands)
+                moved_mw += net_mw - now_mw
+        return tuple(commands), moved_mw
+
+
+def _told_mw(told: Command | None, drawn_mw: float) -> float:
+    """Power that a battery was told last, load-positive, MW; what it draws if it was told nothing."""
+    if told is None:
+        return drawn_mw
+    mw = told.power_mw or 0.0
+    return mw if told.action is Action.CHARGE else -mw if told.action is Action.DISCHARGE else 0.0

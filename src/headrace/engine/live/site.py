@@ -61,7 +61,7 @@ class LiveSite:
         verdicts = Verdicts(engine)
         self._guard = Guard(engine, self._intervals, verdicts)
         self._following = Following(engine, self._intervals)
-        self._desk = OrderDesk(engine, verdicts, self._intervals.steer_again)
+        self._desk = OrderDesk(engine, verdicts, self._intervals.pace, self._intervals.steer_again)
         self._bells: set[asyncio.Future[None]] = set()
         self._is_stopping = False
 
