@@ -1,14 +1,16 @@
 """The DNP3 outstation against a master over TCP: telemetry up, base points and commands down."""
 
+import msgspec
 import pytest
 
 from grid_rigs import Collected, free_port, until, wall_us
 
 pytest.importorskip("opendnp3", reason="the extra `live` is not installed")
 
-from headrace.adapters.grid.dnp3 import Dnp3, Dnp3Settings
+from headrace.adapters.grid.dnp3 import Dnp3, Dnp3Settings, Registered
 from headrace.adapters.grid.programme import Programme
 from headrace.adapters.grid.refusals import Why
+from headrace.control.basepoints import RampCurve, RampPiece, Registration
 from headrace.control.orders import Authority, OrderKind
 from headrace.sim.grid.dnp3_master import Dnp3Master
 
@@ -84,3 +86,40 @@ async def test_telemetry_reaches_the_master(rig):
     rig.master.scan()
     await until(lambda: rig.master.analog.get(5) == 12_500.0, "telemetry")
     assert (rig.master.analog[0], rig.master.analog[2], rig.master.binary[0]) == (57_250.0, 80_000.0, True)
+
+
+CLR = Registration(
+    name="CLR1",
+    least_mw=10.0,
+    most_mw=80.0,
+    normal=RampCurve(pieces=(RampPiece(to_mw=80.0, up_mw_per_min=2.0, down_mw_per_min=4.0),)),
+    emergency=RampCurve(pieces=(RampPiece(to_mw=80.0, up_mw_per_min=20.0, down_mw_per_min=40.0),)),
+)
+POINTS = msgspec.structs.replace(
+    MARKET, name="CLR1", context="dnp3.basepoints", authority=Authority.RESERVE, end_permits=True
+)
+
+
+async def test_a_registered_base_point_comes_on_its_ramps_within_its_limits():
+    port, clock = free_port(), [wall_us()]
+    registered = Registered(registration=CLR, programme=POINTS)
+    door = Dnp3(Dnp3Settings(port=port), MARKET, lambda: clock[0], shed_mw=40.0, registered=registered)
+    await door.open()
+    master = Dnp3Master(port)
+    await until(lambda: master.binary, "the master's first read")
+    orders = Collected(door)
+    door.telemetry({"draw": 70.0}, {})
+    assert await master.base_point(30.0) == "SUCCESS"
+    limit, floor = await orders.count(2)
+    assert (limit.mw, limit.within_s, limit.authority) == (30.0, 600.0, Authority.RESERVE)  # 40 MW at 4 MW a minute
+    assert floor.within_s == 600.0
+    assert limit.ends_us - limit.starts_us == 600_000_000
+    assert await master.latch(is_on=True) == "SUCCESS"
+    shed = (await orders.count(3))[2]
+    assert shed.authority is Authority.GRID
+    clock[0] += 1_000_000
+    await master.base_point(1.0)
+    assert [(each.mw, each.within_s) for each in (await orders.count(7))[3:5]] == [(10.0, 300.0)] * 2  # emergency curve
+    assert await master.base_point(5_000.0) == "OUT_OF_RANGE"
+    await master.stop()
+    await door.close()

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, field_validator
 
 from headrace.adapters.devicefile.fields import DeviceName, Host, Port, Reference, Seconds
 from headrace.adapters.sitefile.fields import Count, Flag, Magnitude, PositiveMagnitude, Section
@@ -17,6 +17,7 @@ __all__ = [
     "OpenAdr2Section",
     "OpenAdr3Section",
     "ProgrammeSection",
+    "RegistrationSection",
     "TelemetrySection",
 ]
 
@@ -116,6 +117,43 @@ class OpenAdr3Section(ProgrammeSection):
     """Version of the server's vocabulary."""
 
 
+RampCurve = Annotated[
+    tuple[tuple[PositiveMagnitude, PositiveMagnitude, PositiveMagnitude], ...], Field(min_length=1, max_length=10)
+]
+"""[draw up to which it holds, MW; fastest rise, fastest fall, MW a minute], draw rising."""
+
+
+class RegistrationSection(Section):
+    """What the market knows of the site as a controllable load."""
+
+    name: DeviceName
+    """The resource's name in the market."""
+    least_mw: Magnitude
+    """Draw below which it can't be dispatched, MW."""
+    most_mw: PositiveMagnitude
+    """Most it draws, MW."""
+    normal: RampCurve
+    """Ramps under normal dispatch."""
+    emergency: RampCurve
+    """Ramps while a shed of the same link is in force."""
+    period_s: Annotated[int, Strict(), Field(ge=60, le=3600)] = 300
+    """Time between base points, seconds; one holds for two of them."""
+    tolerance_ratio: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    """Part of a base point by which the draw may be off it."""
+    tolerance_least_mw: Magnitude = 3.0
+    """The same, at least, MW."""
+    authority: AskedBy = "reserve"
+    """Rank of its base points; a mandatory one would step past the ramps."""
+
+    @field_validator("normal", "emergency")
+    @classmethod
+    def _rises(cls, curve: tuple[tuple[float, float, float], ...]) -> tuple[tuple[float, float, float], ...]:
+        breaks = [piece[0] for piece in curve]
+        if breaks != sorted(set(breaks)):
+            raise ValueError(f"break points must rise, were {breaks}")
+        return curve
+
+
 class Dnp3Section(ProgrammeSection):
     """A DNP3 outstation towards the market's telemetry."""
 
@@ -130,11 +168,15 @@ class Dnp3Section(ProgrammeSection):
     master: Annotated[int, Strict(), Field(ge=0, le=65_519)] = 1
     """Link address of the other."""
     authority: AskedBy = "grid"
-    """Rank of its base points."""
+    """Rank of its base points, and of its shed."""
     shed_mw: Magnitude = 0.0
     """What its binary output asks to shed, MW."""
     valid_s: Count = 600
     """How long a base point holds, seconds."""
+    registration: RegistrationSection | None = None
+    """[dnp3.registration]: base points on registered ramps, followed and accounted for; None for limits alone."""
+    telemetry_s: Seconds = 2.0
+    """Period of what the market reads, seconds."""
 
 
 class DsxFlexSection(Section):

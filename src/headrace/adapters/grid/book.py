@@ -66,6 +66,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Shed, limit or raise."""
     mw: float
     """Power it names, MW."""
+    within_s: float | None = None
+    """How fast it is to be met, seconds; None for what its programme says."""
 
 
 class GridEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,7 +233,7 @@ class EventBook:
                 received_us=now_us,
                 starts_us=max(ask.starts_us, now_us),
                 ends_us=ask.ends_us,
-                within_s=programme.within_s,
+                within_s=programme.within_s if ask.within_s is None else ask.within_s,
                 issued_by=programme.name,
                 reason=event.reason or f"event {event.id}",
             )

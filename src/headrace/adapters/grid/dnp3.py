@@ -2,10 +2,12 @@
 
     analog inputs    0 draw, 1 least, 2 most, 3 normal ramp up, 4 down, 5 delivered below baseline   kW, kW a minute
     binary inputs    0 available for dispatch, 1 following its base point
-    analog output    0 base point, kW: draw this until the next
+    analog output    0 base point, kW: draw this until the next, on the registered ramps
     binary output    0 latched on: shed everything that may be shed; latched off: restore
 
 A base point holds for its validity; one of the same power that comes again while half of it is left renews nothing.
+With a registration it is met on the straight line and the ramps of `control.basepoints`, the emergency curve's while
+this link's own shed is in force, and holds for two periods: its end is its own statement and needs no permission.
 Commands select before they operate where the declaration says so. The stack runs in threads of its own: what comes
 from it is handed to the event loop, and a command is answered with success only when it has been queued there. The
 package binds no configuration per point: analog inputs are 32-bit integers, hence kW, and masters poll; there is no
@@ -24,10 +26,11 @@ from headrace.adapters.grid.book import Ask, GridEvent
 from headrace.adapters.grid.inbox import Inbox
 from headrace.adapters.grid.programme import Programme
 from headrace.adapters.grid.refusals import Refusals, Why
+from headrace.control.basepoints import BasePoint, Registration, orders_of
 from headrace.control.orders import Order, OrderKind
 from headrace.core import BadInput
 
-__all__ = ["ANALOG_POINTS", "BINARY_POINTS", "Dnp3", "Dnp3Settings"]
+__all__ = ["ANALOG_POINTS", "BINARY_POINTS", "Dnp3", "Dnp3Settings", "Registered"]
 
 ANALOG_POINTS: Final = ("draw", "least", "most", "ramp_up", "ramp_down", "delivered")
 """Analog inputs by index."""
@@ -59,6 +62,14 @@ class Dnp3Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Refuse commands that were not selected first?"""
 
 
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the market knows of the load, and with what right its base points come."""
+
+    registration: Registration
+    programme: Programme
+    """Of its base points: their rank, and the time in which each is to be reached."""
+
+
 class Dnp3:
     """Door to one master.
 
@@ -74,6 +85,8 @@ class Dnp3:
         The site's clock, epoch microseconds.
     known
         Orders of this door that are in force already.
+    registered
+        What the market knows of the load; None where base points are limits and no more.
     """
 
     def __init__(
@@ -84,11 +97,16 @@ class Dnp3:
         *,
         shed_mw: float = 0.0,
         known: Iterable[Order] = (),
+        registered: Registered | None = None,
     ) -> None:
         self._settings = settings
         self._programme = programme
         self._shed_mw = shed_mw
-        self._inbox = Inbox("dnp3", (programme,), now_us, known)
+        self._registered = registered
+        programmes = (programme,) if registered is None else (programme, registered.programme)
+        self._inbox = Inbox("dnp3", programmes, now_us, known)
+        self._draw_mw = math.nan
+        self._is_shedding = any(order.id.startswith("dnp3.shed") for order in known)
         self._manager: Any = None
         self._outstation: Any = None
         self._handler: Any = None
@@ -132,6 +150,8 @@ class Dnp3:
 
     def telemetry(self, analog_mw: Mapping[str, float], binary: Mapping[str, bool]) -> None:
         """Put values (MW, MW a minute) on the points of these names; one that is not finite is marked as lost."""
+        self._draw_mw = analog_mw.get("draw", self._draw_mw)
+        self._inbox.look()
         if self._outstation is None:
             return
         builder = opendnp3.UpdateBuilder()
@@ -169,6 +189,7 @@ class Dnp3:
             return self._base_point(value / KW_PER_MW, now_us)
         if kind == "binary" and index == SHED:
             asks = (Ask(starts_us=now_us, ends_us=None, kind=OrderKind.SHED, mw=self._shed_mw),)
+            self._is_shedding = bool(value)
             return self._take(GridEvent(
                 id="shed", modification=now_us, revision=f"m{now_us}", context=self._programme.context,
                 asks=asks if value else (), is_cancelled=not value, reason="binary output 0",
@@ -180,15 +201,16 @@ class Dnp3:
         valid_us = self._settings.valid_s * 1_000_000
         if self._base is not None and self._base[0] == mw and now_us < self._base[1] + valid_us // 2:
             return True  # the same base point again
-        ends_us = now_us + valid_us
-        kinds = (OrderKind.LIMIT, OrderKind.RAISE) if self._programme.follows else (OrderKind.LIMIT,)
-        asks = tuple(Ask(starts_us=now_us, ends_us=ends_us, kind=kind, mw=mw) for kind in kinds)
+        if self._registered is not None:
+            asks, context = self._on_ramps(self._registered, mw, now_us), self._registered.programme.context
+        else:
+            asks, context = self._plain(mw, now_us, now_us + valid_us), self._programme.context
         is_taken = self._take(
             GridEvent(
                 id="basepoint",
                 modification=now_us,
                 revision=f"m{now_us}",
-                context=self._programme.context,
+                context=context,
                 asks=asks,
                 reason=f"base point {mw:g} MW",
             )
@@ -196,6 +218,34 @@ class Dnp3:
         if is_taken:
             self._base = (mw, now_us)
         return is_taken
+
+    def _plain(self, mw: float, now_us: int, ends_us: int) -> tuple[Ask, ...]:
+        kinds = (OrderKind.LIMIT, OrderKind.RAISE) if self._programme.follows else (OrderKind.LIMIT,)
+        return tuple(Ask(starts_us=now_us, ends_us=ends_us, kind=kind, mw=mw) for kind in kinds)
+
+    def _on_ramps(self, registered: "Registered", mw: float, now_us: int) -> tuple[Ask, ...]:
+        programme = registered.programme
+        if not (math.isfinite(mw) and 0.0 <= mw <= programme.largest_mw):  # as it came, for the refusal to tell
+            return (Ask(starts_us=now_us, ends_us=None, kind=OrderKind.LIMIT, mw=mw),)
+        point = BasePoint(
+            at_us=now_us,
+            from_mw=self._draw_mw if math.isfinite(self._draw_mw) else mw,
+            to_mw=mw,
+            within_s=programme.within_s,
+            is_emergency=self._is_shedding,
+        )
+        orders = orders_of(
+            point,
+            registered.registration,
+            id="basepoint",
+            authority=programme.authority,
+            received_us=now_us,
+            issued_by=programme.name,
+        )
+        return tuple(
+            Ask(starts_us=each.starts_us, ends_us=each.ends_us, kind=each.kind, mw=each.mw, within_s=each.within_s)
+            for each in orders
+        )
 
     def _take(self, event: GridEvent) -> bool:
         return self._inbox.take(event).why is None

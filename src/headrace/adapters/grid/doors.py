@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from headrace.adapters.devicefile.schema import DeviceFile
-from headrace.adapters.devicefile.schema_doors import Dnp3Section, OpenAdr2Section, OpenAdr3Section
+from headrace.adapters.devicefile.schema_doors import Dnp3Section, OpenAdr2Section, OpenAdr3Section, RegistrationSection
 from headrace.adapters.devicefile.secrets import read_secret, secret_path
 from headrace.adapters.grid.inbox import Consent
 from headrace.adapters.grid.programme import PositiveDelta, PowerUnit, Programme
+from headrace.control.basepoints import RampCurve, RampPiece, Registration
 from headrace.control.orders import Authority, Order
 from headrace.control.ports import Signals
 from headrace.core import BadInput
 
-__all__ = ["grid_doors"]
+__all__ = ["grid_doors", "registration_of"]
 
 RANKS = {"grid": Authority.GRID, "reserve": Authority.RESERVE, "voluntary": Authority.VOLUNTARY}
 
@@ -139,7 +142,7 @@ def _openadr3(
 
 
 def _dnp3(section: Dnp3Section, now_us: Callable[[], int], most_mw: float, known: Iterable[Order]) -> Signals:
-    from headrace.adapters.grid.dnp3 import Dnp3, Dnp3Settings  # noqa: PLC0415  needs the extra `live`
+    from headrace.adapters.grid.dnp3 import Dnp3, Dnp3Settings, Registered  # noqa: PLC0415  needs the extra `live`
 
     settings = Dnp3Settings(
         port=section.port,
@@ -149,4 +152,34 @@ def _dnp3(section: Dnp3Section, now_us: Callable[[], int], most_mw: float, known
         valid_s=section.valid_s,
     )
     programme = _programme(section, section.name, most_mw)
-    return Dnp3(settings, programme, now_us, shed_mw=section.shed_mw, known=known)
+    registered = None
+    if (own := section.registration) is not None:
+        points = msgspec.structs.replace(
+            programme,
+            name=own.name,
+            context=f"{section.name}.basepoints",
+            authority=RANKS[own.authority],
+            end_permits=True,
+        )
+        registered = Registered(registration=registration_of(own), programme=points)
+    return Dnp3(settings, programme, now_us, shed_mw=section.shed_mw, known=known, registered=registered)
+
+
+def registration_of(section: RegistrationSection) -> Registration:
+    """What the market knows of a controllable load, from its table."""
+
+    def curve(pieces: tuple[tuple[float, float, float], ...]) -> RampCurve:
+        return RampCurve(
+            pieces=tuple(RampPiece(to_mw=to, up_mw_per_min=up, down_mw_per_min=down) for to, up, down in pieces)
+        )
+
+    return Registration(
+        name=section.name,
+        least_mw=section.least_mw,
+        most_mw=section.most_mw,
+        normal=curve(section.normal),
+        emergency=curve(section.emergency),
+        period_s=section.period_s,
+        tolerance_ppm=round(section.tolerance_ratio * 1e6),
+        tolerance_least_w=round(section.tolerance_least_mw * 1e6),
+    )

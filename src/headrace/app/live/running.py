@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -23,6 +24,7 @@ from headrace.core import BadInput, Interval
 from headrace.energy import Series
 from headrace.engine.atomic import refused
 from headrace.engine.clock import Clock, FastClock, SimulatedClock, WallClock
+from headrace.engine.live.dispatched import Dispatched, TelemetryDoor
 from headrace.engine.live.engine import Engine, OnClosed
 from headrace.engine.live.feeds import FeedDoor, PolledFeeds, RecordedFeeds
 from headrace.engine.live.journal import reopen
@@ -146,7 +148,8 @@ async def _run(run: Run, path: Path) -> LiveStatus:
         if isinstance(clock, SimulatedClock):
             turning = asyncio.ensure_future(clock.run())
             stack.callback(turning.cancel)
-        await stack.enter_async_context(Companions(site, engine, _beside(run, clock, spare)))
+        beside = [*_beside(run, clock, spare), *_markets(plan, engine, doors)]
+        await stack.enter_async_context(Companions(site, engine, beside))
         await site.run(until_s)
     if isinstance(solver, ThreadSolver):
         solver.close()
@@ -173,6 +176,23 @@ def _beside(run: Run, clock: Clock, spare: Spare) -> list[tuple[str, Beside]]:
         )
         found.append(("api", api))
     return found
+
+
+def _markets(plan: LivePlan, engine: Engine, doors: Doors) -> list[tuple[str, Beside]]:
+    """What tells a market every few seconds where the site stands, if one reads it over DNP3."""
+    section = plan.devices.file.dnp3
+    door = next((each for each in doors.signals if hasattr(each, "telemetry")), None)
+    if section is None or door is None:
+        return []
+    from headrace.adapters.grid.doors import registration_of
+
+    own = None if section.registration is None else registration_of(section.registration)
+    dispatched = Dispatched(engine, cast(TelemetryDoor, door), own, every_s=section.telemetry_s)
+
+    async def tell(_: LiveSite) -> None:
+        await dispatched.run()
+
+    return [("market", tell)]
 
 
 def _log(run: Run, stack: AsyncExitStack, engine: Engine, doors: Doors, journal: Path) -> None:

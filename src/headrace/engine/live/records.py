@@ -27,6 +27,7 @@ __all__ = [
     "Commanded",
     "Decided",
     "Delivered",
+    "Followed",
     "LiveRecord",
     "Locked",
     "Observed",
@@ -111,6 +112,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="de
     """How it came to this rung, and what narrowed it."""
     setpoints_digest: str
     """Digest of what control may do in the interval."""
+    is_anew: bool = False
+    """Was the interval decided once more, because its price arrived after it began?"""
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="closed", omit_defaults=True, gc=False):
@@ -260,6 +263,33 @@ class Delivered(
     """Why it is not followed at all; empty if it is."""
 
 
+class Followed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="followed", omit_defaults=True, gc=False):
+    """How a market's base points were followed in one period, by the meter at the connection."""
+
+    at_us: int
+    """See `Started.at_us`."""
+    resource: str
+    """The load's name in the market."""
+    start_us: int
+    """First reading that a base point was in force at, epoch microseconds."""
+    end_us: int
+    """End of the period, epoch microseconds."""
+    base_mw: float
+    """Last base point of the period, MW."""
+    metered_wh: int
+    """Energy drawn."""
+    path_wh: int
+    """Energy on the path."""
+    over_wh: int
+    """Energy drawn above the tolerance."""
+    under_wh: int
+    """Energy not drawn below the tolerance."""
+    longest_off_us: int
+    """Longest time outside the tolerance in one go, microseconds."""
+    worst_w: int
+    """Largest distance from the path, W."""
+
+
 class Waking(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="waking", omit_defaults=True, gc=False):
     """Restoration began: assets come back in waves as cooling, ramp and inrush allow."""
 
@@ -299,6 +329,7 @@ LiveRecord = (
     | Outcomes
     | Believed
     | Delivered
+    | Followed
     | Waking
     | Alarmed
 )

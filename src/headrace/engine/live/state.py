@@ -31,6 +31,7 @@ from headrace.engine.live.records import (
     Commanded,
     Decided,
     Delivered,
+    Followed,
     LiveRecord,
     Locked,
     Observed,
@@ -92,6 +93,7 @@ class LiveState:
         self.orders: dict[str, HeldOrder] = {}
         self.seen: dict[str, str] = {}
         self.delivered: dict[str, Delivered] = {}
+        self.followed: Followed | None = None
         self.waking: str | None = None
         self.health: dict[str, str] = {}
         self.alarms: dict[str, Alarmed] = {}
@@ -120,6 +122,8 @@ class LiveState:
                 self._acted(record)
             case Delivered() | Waking() | Believed() | Alarmed():
                 self._noticed(record)
+            case Followed():
+                self.followed = record
             case Observed() | Attested() | Stopped():
                 pass
 

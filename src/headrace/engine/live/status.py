@@ -4,7 +4,7 @@ import msgspec
 
 from headrace.control.orders import LockOut, Order
 from headrace.engine.live.engine import Engine
-from headrace.engine.live.records import Alarmed, Delivered
+from headrace.engine.live.records import Alarmed, Delivered, Followed
 
 __all__ = ["FeederStatus", "LiveStatus", "LoadStatus", "status_of"]
 
@@ -88,6 +88,8 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with whom, by name."""
     alarms: tuple[Alarmed, ...]
     """Alarms that are up."""
+    followed: Followed | None = None
+    """How the market's base points were followed in the last period; None if none were."""
 
 
 def status_of(engine: Engine, *, is_shadow: bool, target_mw: dict[str, float]) -> LiveStatus:
@@ -127,6 +129,7 @@ def status_of(engine: Engine, *, is_shadow: bool, target_mw: dict[str, float]) -
         feed_age_s={role: state.book.age_s(role, now_us // 1_000_000) for role in state.book.roles},
         health=dict(state.health),
         alarms=tuple(state.alarms.values()),
+        followed=state.followed,
     )
 
 
