@@ -70,30 +70,46 @@ class Following:
     async def look(self) -> None:
         """Look once, and see to it that what is asked gets its power."""
         engine = self._engine
-        if not self._services or self._is_bound():
+        if self._is_bound():
+            return
+        if engine.state.model.site.generators:
+            await engine.read_meters()
+            self._intervals.steer_again()
+        if not self._services:
             return
         await self._hear()
         self._intervals.wanted_mw = {name: each.wanted_mw for name, each in self._services.items()}
         wanted = sum(self._intervals.wanted_mw.values())
-        letting = await self._let()
+        letting = self._letting()
+        if letting is None:
+            return
         small_mw = SMALL_RATIO * engine.state.model.site.connection.import_max_mw
-        if abs(wanted - self._steered_mw) > small_mw or (letting is not None and letting.short_mw > small_mw):
+        if abs(wanted - self._steered_mw) > small_mw or letting.short_mw > small_mw:
             self._steered_mw = wanted
             self._intervals.steer_again()
-        if letting is not None and letting.short_mw > small_mw:
-            await self._make_room(letting.short_mw, small_mw)
+        if letting.short_mw > small_mw:
+            await self._make_room(letting, small_mw)
+        else:
+            await self._tell(letting)
 
-    async def _make_room(self, short_mw: float, small_mw: float) -> None:
+    async def _make_room(self, letting: Letting, small_mw: float) -> None:
         """Have mining fall, and let services rise as meters show it."""
         engine = self._engine
         rules = engine.state.rules
+        short_mw = letting.short_mw
         falling = asyncio.ensure_future(self._intervals.act(short_mw))
+        await asyncio.sleep(0)  # what makes room is told first
+        await self._tell(letting)
         until_s = engine.clock.now_s() + max(rules.poll_s, rules.settle_grace_s)
         while short_mw > small_mw and engine.clock.now_s() < until_s:
             await engine.clock.sleep_until(engine.clock.now_s() + rules.verify_s)
             await self._hear()
-            letting = await self._let(least_mw=GRANT_RATIO * short_mw)
-            short_mw = 0.0 if letting is None else letting.short_mw
+            granted = self._letting()
+            if granted is None:
+                break
+            if granted.rise_mw >= GRANT_RATIO * short_mw or granted.short_mw <= small_mw:
+                await self._tell(granted)
+                short_mw = granted.short_mw
         await falling
 
     async def _hear(self) -> None:
@@ -135,15 +151,19 @@ class Following:
         if now_us - service.low_us >= HOLD_S * US_PER_S:
             service.wanted_mw, service.low_us = wanted, None
 
-    async def _let(self, least_mw: float = 0.0) -> Letting | None:
-        """Move the services' caps to what there is room for; None if no meter says how much that is."""
+    async def _tell(self, letting: Letting) -> None:
+        """Move caps."""
+        await self._engine.carry_out(letting.commands, expected_mw=-letting.rise_mw, reasons=("follow",))
+
+    def _letting(self) -> Letting | None:
+        """What there is room for; None if no meter says how much that is."""
         engine = self._engine
         state, now_us = engine.state, engine.clock.now_us()
         site_mw, targets = engine.site_mw(), self._intervals.targets
         if site_mw is None or targets is None:
             return None
         self._number += 1
-        letting = let(
+        return let(
             state.layout,
             state.fleet,
             {name: each.wanted_mw for name, each in self._services.items()},
@@ -162,10 +182,6 @@ class Following:
             record=f"f{state.records}.{self._number}",
             now_us=now_us,
         )
-        is_worth_it = abs(letting.rise_mw) >= least_mw or letting.short_mw <= 0.0
-        if letting.commands and is_worth_it:
-            await engine.carry_out(letting.commands, expected_mw=-letting.rise_mw, reasons=("follow",))
-        return letting
 
     def _is_bound(self) -> bool:
         """Does an order, a hold or a restoration go before?"""

@@ -11,6 +11,7 @@ from headrace.control.fleet import counted_by_feeder
 from headrace.control.layout import US_PER_S
 from headrace.control.orders import Authority, Order, OrderKind
 from headrace.control.orders_in_force import Binding, is_active
+from headrace.control.readings import AssetReading
 from headrace.control.restore import next_wave
 from headrace.control.shed import Shedding, shed
 from headrace.control.watch import watch
@@ -59,7 +60,7 @@ class Guard:
         self._limited_us: dict[str, int] = {}
         self._wave_us = 0
         self._is_waking = False
-        self._asking: asyncio.Future[None] | None = None
+        self._asking: asyncio.Future[tuple[AssetReading, ...]] | None = None
 
     async def look(self) -> None:
         """Look once."""

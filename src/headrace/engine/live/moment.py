@@ -11,6 +11,7 @@ The rungs, first that applies:
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import numpy as np
 
 from headrace.control.setpoints import Mode
 from headrace.core import Interval, content_id
@@ -83,15 +84,23 @@ def moment_of(site: Site, at_s: int) -> Moment:
     )
 
 
-def sight_of(state: "LiveState", moment: Moment) -> Sight:
-    """All that a policy may see now: what has arrived, and what the meters said."""
+def sight_of(state: "LiveState", moment: Moment, *, is_anew: bool = False) -> Sight:
+    """All that a policy may see now: what has arrived, and what the meters said.
+
+    Where an interval is decided anew after it began, prices that arrived since count as known at its start: the plan
+    begins there.
+    """
     cycle, site = state.cycle, state.model.site
+    inputs = state.book.inputs(site)
+    if is_anew:
+        known_s = np.minimum(inputs.real_time.known_s, moment.at_s)
+        inputs = msgspec.structs.replace(inputs, real_time=msgspec.structs.replace(inputs.real_time, known_s=known_s))
     is_same_month = moment.month_count == cycle.month_count
     units = 0 if site.plant is None else len(site.plant.units)
     return Sight(
         now_s=moment.at_s,
         end_s=moment.at_s + LOOK_AHEAD_S,
-        inputs=state.book.inputs(site),
+        inputs=inputs,
         stored_mwh=cycle.stored_mwh,
         peak_mw=cycle.peak_w * 1e-6 if is_same_month else 0.0,
         month=moment.month,

@@ -58,7 +58,7 @@ def reproduced(state: LiveState, records: Iterable[LiveRecord], planner: Callabl
 def _decided(state: LiveState, was: Decided, policy: Policy) -> Decided:
     """The decision that follows from what had arrived."""
     moment = moment_of(state.model.site, was.at_s)
-    sight = sight_of(state, moment)
+    sight = sight_of(state, moment, is_anew=was.is_anew)
     answer: Proposal | Infeasible | None = None
     stale = [role for role in stale_roles(state, sight.now_s) if role in state.rules.deciding_roles]
     if stale:
@@ -78,4 +78,5 @@ def _decided(state: LiveState, was: Decided, policy: Policy) -> Decided:
         mode=decision.setpoints.mode,
         reasons=decision.setpoints.reasons,
         setpoints_digest=setpoints_digest(decision),
+        is_anew=was.is_anew,
     )

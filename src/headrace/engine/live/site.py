@@ -179,7 +179,7 @@ class LiveSite:
     async def _feeds(self) -> None:
         engine = self._engine
         while await self._waited_until(engine.clock.now_s() + engine.state.rules.feed_poll_s):
-            await self._guarded("feeds", self._intervals.ask_feeds)
+            await self._guarded("feeds", self._intervals.hear)
 
     async def _guarded(self, name: str, turn: Callable[[], Awaitable[None]]) -> None:
         """Do one turn of a loop; a fault in it raises an alarm and leaves the other loops, and its next turn, alone."""
