@@ -117,3 +117,43 @@ def test_the_schema_describes_every_field():
     fields = [field for each in sections for field in each.get("properties", {}).values()]
     assert fields
     assert all("description" in field or "$ref" in field for field in fields)
+
+
+FACTORY = """
+[mqtt]
+
+[[dsx_flex]]
+name = "hall1"
+load = "edge"
+feeder = "{feeder}"
+isv = "headrace"
+agent = "hall1"
+signing_key = "file:site.pem"
+signing_key_id = "site-1"
+factory_key = "file:hall1.pem"
+factory_key_id = "hall-1"
+
+[[dsx_flex.feed]]
+tag = "main-a"
+full_kw = {full_kw}
+standby_kw = 3.0
+"""
+
+
+def factory_text(*, full_kw=429.0) -> str:
+    """The edge site with its servers behind the contract of an AI factory."""
+    before, _, after = edge_text().partition("[[nodes]]")
+    feeder = after.partition('feeder = "')[2].partition('"')[0]
+    return before + after[after.index("\n[") :] + FACTORY.format(full_kw=full_kw, feeder=feeder)
+
+
+def test_a_feed_of_an_ai_factory_is_an_asset_of_its_own_driver():
+    devices = parse_devices(factory_text(), Path("x.devices.toml"), edge_site())
+    (feed,) = [each for each in devices.inventory.assets if each.kind is AssetKind.NODE]
+    assert (feed.name, feed.address, feed.driver) == ("hall1.main-a", "main-a", "dsx-flex.hall1")
+    assert feed.full_mw == pytest.approx(0.429)
+    assert feed.least_mw == pytest.approx(0.003)
+
+
+def test_feeds_that_do_not_add_up_to_their_load_are_told():
+    assert "draw 0.2 MW, the site file gives it 0.429 MW" in refused(factory_text(full_kw=200.0))

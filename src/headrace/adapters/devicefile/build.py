@@ -4,10 +4,19 @@ from typing import Final
 
 from headrace.adapters.devicefile.fields import addresses_of, filled
 from headrace.adapters.devicefile.schema import DeviceFile, MinersSection, NodesSection
+from headrace.adapters.devicefile.schema_doors import DsxFlexSection
 from headrace.control.assets import Asset, AssetKind, Feeder, Inventory, WhenLost
 from headrace.dispatch.site import Site
 
-__all__ = ["COIL_DRIVER", "INVERTER_DRIVER", "build_inventory", "group_assets", "load_power_mw"]
+__all__ = [
+    "COIL_DRIVER",
+    "INVERTER_DRIVER",
+    "build_inventory",
+    "factory_assets",
+    "factory_driver",
+    "group_assets",
+    "load_power_mw",
+]
 
 COIL_DRIVER: Final = "coils"
 """Driver of contactors and cooling: Modbus coils with feedback."""
@@ -24,6 +33,8 @@ def build_inventory(file: DeviceFile, site: Site) -> Inventory:
     groups: tuple[MinersSection | NodesSection, ...] = (*file.miners, *file.nodes)
     for group in groups:
         assets += group_assets(group, file, site)
+    for factory in file.dsx_flex:
+        assets += factory_assets(factory)
     if file.battery is not None and site.battery is not None:
         assets.append(_battery(file, site))
     assets += _contactors(file)
@@ -47,6 +58,30 @@ def build_inventory(file: DeviceFile, site: Site) -> Inventory:
         ramp_down_max_mw_per_min=file.site.ramp_down_max_mw_per_min,
         battery_meter="" if file.battery is None else file.battery.meter,
     )
+
+
+def factory_assets(factory: DsxFlexSection) -> tuple[Asset, ...]:
+    """Feeds of an AI factory; its driver has the factory's name."""
+    return tuple(
+        Asset(
+            name=feed.asset or f"{factory.name}.{feed.tag}",
+            kind=AssetKind.NODE,
+            load=factory.load,
+            feeder=factory.feeder,
+            driver=factory_driver(factory),
+            address=feed.tag,
+            full_mw=feed.full_kw * MW_PER_KW,
+            standby_mw=feed.standby_kw * MW_PER_KW,
+            least_mw=feed.standby_kw * MW_PER_KW,
+            watchdog_s=feed.watchdog_s,
+        )
+        for feed in factory.feed
+    )
+
+
+def factory_driver(factory: DsxFlexSection) -> str:
+    """Name of the driver that reaches an AI factory."""
+    return f"dsx-flex.{factory.name}"
 
 
 def group_assets(group: MinersSection | NodesSection, file: DeviceFile, site: Site) -> tuple[Asset, ...]:

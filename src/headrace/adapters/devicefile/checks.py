@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.adapters.devicefile.build import group_assets, load_power_mw
+from headrace.adapters.devicefile.build import factory_assets, group_assets, load_power_mw
 from headrace.adapters.devicefile.schema import DeviceFile, MinersSection, NodesSection
 from headrace.adapters.miners.dialects import DIALECTS
 from headrace.adapters.sitefile.errors import Finding, Findings
@@ -87,6 +87,8 @@ def device_notes(file: DeviceFile, site: Site) -> tuple[str, ...]:
 def _names(known: _Known) -> Findings:
     file = known.file
     assets = [(path, name) for path, group in known.groups() for name in (a.name for a in known.assets(group))]
+    for i, factory in enumerate(file.dsx_flex):
+        assets += [(("dsx_flex", i, "feed", j), each.name) for j, each in enumerate(factory_assets(factory))]
     assets += [] if file.battery is None else [(("battery", "name"), file.battery.name)]
     assets += [(("contactor", i, "name"), each.name) for i, each in enumerate(file.contactor)]
     assets += [(("cooling", i, "name"), each.name) for i, each in enumerate(file.cooling)]
@@ -176,6 +178,15 @@ def _powers(known: _Known) -> Findings:
             yield Finding(path=(*path, "least_kw"), found=found, do="Correct either")
         of_load[group.load] = of_load.get(group.load, 0.0) + full_mw * len(assets)
         last[group.load] = path
+    for i, factory in enumerate(known.file.dsx_flex):
+        if factory.load not in power_mw:
+            continue
+        for j, feed in enumerate(factory.feed):
+            if not feed.standby_kw < feed.full_kw:
+                found = f"must be below the full power of {feed.full_kw:g} kW, was {feed.standby_kw:g}"
+                yield Finding(path=("dsx_flex", i, "feed", j, "standby_kw"), found=found, do="Correct either")
+            of_load[factory.load] = of_load.get(factory.load, 0.0) + feed.full_kw * 1e-3
+            last[factory.load] = ("dsx_flex", i, "feed", j)
     for load, have_mw in of_load.items():
         want_mw = power_mw[load]
         if abs(have_mw - want_mw) > LOAD_TOLERANCE_RATIO * want_mw:
@@ -187,11 +198,10 @@ def _powers(known: _Known) -> Findings:
 def _feeder_limits(known: _Known) -> Findings:
     file, site = known.file, known.site
     tenants_mw = {each.name: each.contracted_mw for each in site.tenants}
-    load_mw = load_power_mw(site)
     for i, feeder in enumerate(file.feeder):
         parts = [feeder.base_mw, *(tenants_mw.get(name, 0.0) for name in feeder.tenants)]
         parts += [a.full_mw for _, group in known.groups() if group.feeder == feeder.name for a in known.assets(group)]
-        parts += [load_mw.get(each.load, 0.0) for each in file.dsx_flex if each.feeder == feeder.name]
+        parts += [f.full_kw * 1e-3 for each in file.dsx_flex if each.feeder == feeder.name for f in each.feed]
         if file.battery is not None and file.battery.feeder == feeder.name and site.battery is not None:
             parts.append(site.battery.charge_max_mw)
         if sum(parts) > feeder.limit_mw + LOAD_MW:

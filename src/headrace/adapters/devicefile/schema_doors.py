@@ -11,6 +11,7 @@ __all__ = [
     "ApiSection",
     "Dnp3Section",
     "DsxFlexSection",
+    "FlexFeedSection",
     "JournalSection",
     "LimitsSection",
     "MqttSection",
@@ -25,6 +26,8 @@ AskedBy = Literal["grid", "reserve", "voluntary"]
 """Rank of what a door asks for: a mandatory order, reserve sold, or a programme joined of one's own will."""
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^/@\s]+(/\S*)?$")]
 """Address of a service, without credentials."""
+FlexName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A name within a topic."""
 Topic = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^#+\s]+$")]
 """An MQTT topic without wildcards."""
 
@@ -179,8 +182,23 @@ class Dnp3Section(ProgrammeSection):
     """Period of what the market reads, seconds."""
 
 
+class FlexFeedSection(Section):
+    """One feed of an AI factory: what a load target is about, and an asset of the site."""
+
+    tag: FlexName
+    """Tag of the feed in the factory's messages."""
+    asset: DeviceName | None = None
+    """Name of the asset; the factory's name, a dot and the tag by default."""
+    full_kw: PositiveMagnitude
+    """Power of the feed at work, kW."""
+    standby_kw: Magnitude
+    """Least power that it can be asked down to, kW."""
+    watchdog_s: Seconds = 120.0
+    """Silence of the factory after which the feed counts as lost, seconds."""
+
+
 class DsxFlexSection(Section):
-    """An AI factory that takes load targets over MQTT (NVIDIA DSX Flex)."""
+    """An AI factory that takes load targets over the site's broker (NVIDIA DSX Flex)."""
 
     name: DeviceName
     """Name of the factory."""
@@ -188,12 +206,30 @@ class DsxFlexSection(Section):
     """Load of the site file that it is."""
     feeder: str
     """Feeder it hangs on."""
-    topic: Topic
-    """First part of its topics."""
+    isv: FlexName
+    """Our identifier at its broker."""
+    agent: FlexName
+    """Identifier of its DSX Flex agent."""
+    feed: Annotated[tuple[FlexFeedSection, ...], Field(min_length=1)]
+    """Its feeds."""
     signing_key: Reference
     """Where the key that signs targets is kept (PEM, P-256)."""
+    signing_key_id: str
+    """Name under which the factory knows that key."""
     factory_key: Reference
-    """Where the factory's public key is kept (PEM)."""
+    """Where the agent's public key is kept (PEM)."""
+    factory_key_id: str
+    """Name under which the agent signs."""
+    is_bound: Flag = False
+    """Does the agent repeat the envelope in its signature's header, as we do (docs/dsx-flex.md)?"""
+    infra: FlexName | None = None
+    """Identifier of its infrastructure agent; left out: its enforcements are not listened to."""
+    infra_key: Reference | None = None
+    """Where that agent's public key is kept (PEM)."""
+    infra_key_id: str = ""
+    """Name under which that agent signs."""
+    answer_s: Seconds = 2.0
+    """Time for a status to come once a target has left, seconds."""
 
 
 class ApiSection(Section):

@@ -11,6 +11,7 @@ from headrace.adapters.devicefile.build import COIL_DRIVER, INVERTER_DRIVER
 from headrace.adapters.devicefile.checks import DRIVER_PACK
 from headrace.adapters.devicefile.schema import CredentialsSection
 from headrace.adapters.devicefile.secrets import read_secret, secret_path
+from headrace.app.live.factories import factory_drivers
 from headrace.app.live.plan import LivePlan
 from headrace.control.orders import Order
 from headrace.control.ports import Driver, Meters, Signals
@@ -105,7 +106,7 @@ def _real_doors(plan: LivePlan, now_us: Callable[[], int], known: tuple[Order, .
     from headrace.adapters.grid.doors import grid_doors
 
     file, links = plan.devices.file, ModbusLinks()
-    drivers: dict[str, Driver] = _miners(plan, now_us) | _nodes(plan, now_us)
+    drivers: dict[str, Driver] = _miners(plan, now_us) | _nodes(plan, now_us) | factory_drivers(plan, now_us)
     if file.contactor or file.cooling:
         drivers[COIL_DRIVER] = CoilDriver(COIL_DRIVER, (*file.contactor, *file.cooling), links, now_us)
     if file.battery is not None:

@@ -185,7 +185,7 @@ class _Stage:
         status = await self._until("back on plan", RESTORE_MAX_S, _is_on_plan)
         self._tell(f"restored: net import {status['site_mw']:.3f} MW")
         interval_s = status["interval_s"]
-        await self._until("interval", ORDER_MAX_S, lambda each: each["interval_s"] > interval_s)
+        await self._until("interval", ORDER_MAX_S, lambda each: (each["interval_s"] or 0) > interval_s)
 
     async def end(self) -> None:
         """End both processes."""

@@ -81,6 +81,7 @@ class Engine:
         self._observed = observed
         self._spare = spare
         self._lost = ""
+        self._unarmed = set(drivers)
         self._load_mws = np.zeros(len(state.layout.load_names))
         self._counted_us = clock.now_us()
         self._journal = journal
@@ -123,8 +124,14 @@ class Engine:
             self.alarm("journal.disk", text, is_up=not self._spare.keep())
 
     async def arm(self) -> None:
-        """Do now what need not wait for a command."""
-        await asyncio.gather(*(driver.arm(assets) for driver, assets in self._by_driver()))
+        """Do now what need not wait for a command; a door that can't start is an alarm, and tried at each read."""
+        doors = [(name, driver, assets) for name, driver, assets in self._by_driver() if name in self._unarmed]
+        done = await asyncio.gather(*(driver.arm(assets) for _, driver, assets in doors), return_exceptions=True)
+        for (name, _, _), failed in zip(doors, done, strict=True):
+            if isinstance(failed, BaseException):
+                self.alarm(f"door.{name}", f"can't start: {type(failed).__name__}: {failed}", is_up=True)
+            else:
+                self._unarmed.discard(name)
 
     async def carry_out(
         self,
@@ -213,6 +220,8 @@ class Engine:
 
     async def read_assets(self, drivers: Sequence[str] | None = None) -> tuple[AssetReading, ...]:
         """Ask the assets of some drivers, or all, what they do; belief follows."""
+        if self._unarmed:
+            await self.arm()
         asked = {name: door for name, door in self._drivers.items() if drivers is None or name in drivers}
         found = await asyncio.gather(*(driver.read() for driver in asked.values()), return_exceptions=True)
         heard: list[AssetReading] = []
@@ -220,7 +229,7 @@ class Engine:
             if isinstance(readings, BaseException):
                 self.alarm(f"door.{name}", f"{type(readings).__name__}: {readings}", is_up=True)
                 continue
-            self.alarm(f"door.{name}", "", is_up=False)
+            self.alarm(f"door.{name}", "", is_up=name in self._unarmed)
             self.state.fleet = absorb(self.state.layout, self.state.fleet, readings)
             heard += readings
         return tuple(heard)
@@ -265,9 +274,9 @@ class Engine:
         age_us = self.clock.now_us() - reading.at_us
         return reading.power_w * 1e-6 if age_us <= self.state.rules.meter_age_max_s * US_PER_S else None
 
-    def _by_driver(self) -> list[tuple[Driver, list[Asset]]]:
+    def _by_driver(self) -> list[tuple[str, Driver, list[Asset]]]:
         assets = self.state.layout.inventory.assets
-        return [(driver, [each for each in assets if each.driver == name]) for name, driver in self._drivers.items()]
+        return [(name, door, [each for each in assets if each.driver == name]) for name, door in self._drivers.items()]
 
     async def _send(self, commands: Sequence[Command]) -> tuple[CommandOutcome, ...]:
         layout = self.state.layout
