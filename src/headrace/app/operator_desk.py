@@ -5,9 +5,12 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from headrace.control.orders import LockOut, Order
 from headrace.core import BadInput
@@ -21,6 +24,8 @@ from headrace.interfaces.operator.metrics import metrics_page
 
 __all__ = ["ApiServer", "SiteDesk"]
 
+REQUEST_MAX_S = 10.0
+"""Longest time that a request takes to come in, seconds."""
 START_MAX_S = 10.0
 """Longest wait for the server to listen, seconds."""
 
@@ -134,6 +139,7 @@ class ApiServer:
             access_log=False,
             server_header=False,
             limit_concurrency=100,
+            http=_Impatient,
             timeout_keep_alive=5,
             h11_max_incomplete_event_size=16_384,
         )
@@ -154,6 +160,24 @@ class ApiServer:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=START_MAX_S)
         self._audit.close()
+
+
+class _Impatient(H11Protocol):
+    """Hangs up on whoever brought no whole request after some seconds: a hundred of them would keep out the rest."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._look_again(is_late=False)
+
+    def _look_again(self, *, is_late: bool) -> None:
+        if self.transport.is_closing():
+            return
+        is_waiting = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        if is_waiting and is_late:
+            self.transport.abort()
+            return
+        self.loop.call_later(REQUEST_MAX_S / 2.0, partial(self._look_again, is_late=is_waiting))
 
 
 class _Server(uvicorn.Server):

@@ -3,8 +3,8 @@
     # name      role        SHA-256 of the token
     maria       operator    9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
-A viewer reads; an operator also moves power; an admin also locks out for others and declares emergencies of people and
-equipment. A token has 256 random bits, so a plain hash of it can't be searched.
+A viewer reads; an operator also moves power and locks out; an admin also orders in the name of people and equipment.
+A token has 256 random bits, so a plain hash of it can't be searched.
 """
 
 import hashlib

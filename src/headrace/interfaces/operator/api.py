@@ -189,11 +189,11 @@ class _Door:
 
     def _let_in(self, request: Request, authorization: str, needed: Rank) -> Person:
         peer = request.client.host if request.client else ""
-        if not self._guesses.is_open(peer):
-            raise HTTPException(429, "too many unknown tokens from this address", headers={"Retry-After": "10"})
         scheme, _, token = authorization.partition(" ")
         person = self._access.who(token.strip()) if scheme.lower() == "bearer" and token else None
-        if person is None:
+        if person is None:  # who holds a token gets in, however many guess beside him
+            if not self._guesses.is_open(peer):
+                raise HTTPException(429, "too many unknown tokens from this address", headers={"Retry-After": "10"})
             self._guesses.take(peer)
             self._write(request, "", "no valid token", "401")
             raise HTTPException(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
