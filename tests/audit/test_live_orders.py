@@ -104,3 +104,27 @@ def test_a_limit_of_a_programme_is_reached_along_its_line(tmp_path: Path) -> Non
         assert row["net_w"] <= line_w + 40_000.0, (row["at_us"] - start_us) / 1e6
     told = [record for record in books.Day(tmp_path).of("delivered") if record["order"] == "dr.1"]
     assert [record["is_met"] for record in told] == [False, True]
+
+
+def test_a_battery_that_was_out_of_reach_is_told_once_it_is_back(tmp_path: Path) -> None:
+    run_day(tmp_path, hours=0.4, faults=(("link", "battery", 0.2, 0.27, 0.0),), orders=())
+    assert powers(tmp_path, 0.3, 0.4)[-1]["battery_w"] == pytest.approx(-200_000.0, rel=0.01)
+
+
+def test_a_result_that_no_meter_showed_says_so(tmp_path: Path) -> None:
+    run_day(
+        tmp_path,
+        hours=0.3,
+        faults=(("meter_gap", "poi", 0.05, 0.3, 0.0),),
+        orders=({"at_h": 0.1, "id": "op.1", "kind": "shed", "authority": 2, "mw": 0.2, "for_h": 0.1},),
+    )
+    (told,) = (record for record in books.Day(tmp_path).of("delivered") if record["order"] == "op.1")
+    assert "meter.silent" in told["reasons"]
+
+
+def test_energy_of_each_load_is_counted_once_over_a_silence_of_its_meters(tmp_path: Path) -> None:
+    run_day(tmp_path, hours=1.0, faults=(("meter_gap", "*", 0.24, 0.6, 0.0),), orders=())
+    day = books.Day(tmp_path)
+    books.check_energy(day)
+    books.check_energy_truth(day)
+    assert day.wrong == []

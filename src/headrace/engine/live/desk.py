@@ -249,6 +249,9 @@ class OrderDesk:
         return float(state.fleet.drawn_mw[state.layout.feeder_of == f].sum() + state.layout.base_mw[f])
 
     def _result(self, order: Order, asked_mw: float, met_mw: float, reasons: tuple[str, ...]) -> Delivered:
+        measured_mw = self._engine.feeder_mw(order.feeder) if order.feeder else self._engine.site_mw()
+        if met_mw > 0.0 and measured_mw is None:
+            reasons = (*reasons, "meter.silent")  # what is told is what devices said
         return Delivered(
             at_us=self._engine.clock.now_us(),
             order=order.id,

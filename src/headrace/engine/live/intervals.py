@@ -14,7 +14,7 @@ import numpy as np
 
 from headrace.control.allocate import allocate
 from headrace.control.assets import AssetKind
-from headrace.control.commands import Action, Command
+from headrace.control.commands import Action, Command, Result
 from headrace.control.fleet import counted_by_feeder
 from headrace.control.follow import unused_by_feeder
 from headrace.control.layout import US_PER_S
@@ -35,6 +35,9 @@ __all__ = ["Intervals"]
 
 FAILED: Final = "feed.failed."
 """How the alarm of a role begins that brought nothing when it was asked last."""
+
+HEARD: Final = (Result.ACKNOWLEDGED, Result.SENT, Result.METERED)
+"""Outcomes of a command that has arrived as far as anybody can tell."""
 
 BATTERY_STEP_MW: Final = 0.001
 """A battery is told of a change of its power of at least this, MW."""
@@ -63,6 +66,8 @@ class Intervals:
         self._record = ""
         self._acts = 0
         self.pace = Pace(engine)
+        self._unheard: set[str] = set()
+        """What did not say that it heard its last command: a battery is told again once it can be reached."""
         self._is_restrained = False
         self.wanted_mw: dict[str, float] = {}
         """IT power that services which follow demand are to be let: their caps are not this scale's to move."""
@@ -150,7 +155,8 @@ class Intervals:
         commands = (*allocation.commands, *battery)
         if commands:
             self.pace.moved()
-        await engine.carry_out(commands)
+        for outcome in await engine.carry_out(commands):
+            (self._unheard.discard if outcome.result in HEARD else self._unheard.add)(outcome.asset)
 
     def take_up(self, record: str) -> None:
         """Go on with the decision in force after a restart, from what devices say now: nothing is sent again."""
@@ -221,7 +227,7 @@ class Intervals:
         count = (at_s - state.open_s) // step_s
         if count <= 0:
             return
-        names = (*self._names, *(name for name in totals if name not in self._names))
+        names = tuple(dict.fromkeys((*self._names, *state.booked, *totals)))  # one that fell silent is still counted
         amounts = amounts_of(names, totals, state.booked, state.estimated, state.usual)
         reasons = amounts.reasons + ((f"interval.shared.{count}",) if count > 1 else ())
         for number, moved in enumerate(split_evenly(amounts.moved, count)):
@@ -334,7 +340,10 @@ class Intervals:
         layout, commands, moved_mw = state.layout, [], 0.0
         for number, i in enumerate(layout.batteries if not self._is_restrained else ()):
             since_s = max(0.0, self.pace.since_s() - self.pace.used_s(moved_mw))
-            now_mw = _told_mw(state.fleet.told[i], float(state.fleet.drawn_mw[i]))
+            is_unheard = layout.asset(i).name in self._unheard
+            if is_unheard and not state.fleet.is_trusted()[i]:
+                continue
+            now_mw = _told_mw(None if is_unheard else state.fleet.told[i], float(state.fleet.drawn_mw[i]))
             net_mw = shaped_mw(
                 now_mw,
                 min(targets.charge_mw - targets.discharge_mw, now_mw + max(0.0, self._room_mw() - max(0.0, moved_mw))),
@@ -346,7 +355,8 @@ class Intervals:
             action = Action.CHARGE if net_mw > 0.0 else Action.DISCHARGE if net_mw < 0.0 else Action.STOP
             told = state.fleet.told[i]
             if (
-                told is not None
+                not is_unheard
+                and told is not None
                 and told.action is action
                 and abs((told.power_mw or 0.0) - abs(net_mw)) < BATTERY_STEP_MW
             ):
