@@ -367,6 +367,26 @@ def bench_stop(*, json: Json = False) -> None:
     show(bench_stop(), print_stop, as_json=json)
 
 
+@bench.command(name="soak")
+def bench_soak(
+    *,
+    days: Annotated[float, Parameter(help="Length of the simulated soak, days of site time.")] = 7.0,
+    seed: Annotated[int, Parameter(help="Of everything that goes wrong.")] = 1,
+    real: Annotated[float, Parameter(help="Hours of site time over the real protocols, instead.")] = 0.0,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Run a live site through everything that can go wrong, and count what must not be."""
+    from headrace.app.bench.soak import bench_soak, print_soak
+    from headrace.app.folders import data_folder
+    from headrace.app.printing import show
+
+    figures = bench_soak(data=data_folder(data), days=days, seed=seed, real_h=real)
+    show(figures, print_soak, as_json=json)
+    if not figures["is_sound"]:
+        sys.exit(1)
+
+
 @bench.command(name="shed")
 def bench_shed(*, json: Json = False) -> None:
     """Time how fast simulated miners hear a stop, and how fast they are found, beside pyasic and pyasic-rs."""
@@ -374,6 +394,16 @@ def bench_shed(*, json: Json = False) -> None:
     from headrace.app.printing import show
 
     show(bench_shed(), print_shed, as_json=json)
+
+
+@bench.command(name="surge")
+def bench_surge(*, data: Data = None, json: Json = False) -> None:
+    """Peaks of inference on a full connection, and a sudden surplus: does mining make room, and take it, in time?"""
+    from headrace.app.bench.surge import bench_surge, print_surge
+    from headrace.app.folders import data_folder
+    from headrace.app.printing import show
+
+    show(bench_surge(data_folder(data)), print_surge, as_json=json)
 
 
 @bench.command(name="replay")
