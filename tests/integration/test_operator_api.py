@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 import threading
 import time
 
@@ -262,6 +263,50 @@ def test_a_site_that_is_not_there_is_said_so(site):
 def test_a_token_never_crosses_a_network_in_the_clear(tmp_path):
     with pytest.raises(BadInput, match="in the clear"):
         OperatorClient("http://10.0.0.1:8620", tmp_path / "token")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:abc",
+        "http://[::1",
+        "https://\u2100.com",
+        f"https://{'a' * 80}.com",
+        "https://127.0.0.1@elsewhere.example",
+        "ftp://127.0.0.1",
+    ],
+)
+def test_an_address_that_is_none_is_refused_by_its_option(url):
+    with pytest.raises(BadInput, match="--api .*not a URL"):
+        OperatorClient(url, None)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"200 OK\r\n\r\n[]",
+        b"200 OK\r\n\r\n<html>",
+        b"200 OK\r\n\r\n" + b"[" * 100_000,
+        b"200 OK\r\n\r\n\xff",
+        b"302 Found\r\nLocation: /x\r\n\r\n{}",
+    ],
+)
+def test_what_is_no_site_is_said_to_be_none(reply, monkeypatch):
+    monkeypatch.setenv("HEADRACE_TOKEN", "x")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            peer, _ = listening.accept()
+            with peer:
+                peer.recv(65_536)
+                peer.sendall(b"HTTP/1.1 " + reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(Unreachable, match="Check --api"):
+            OperatorClient(f"http://127.0.0.1:{listening.getsockname()[1]}", None).get("/v1/status")
+        thread.join(10)
 
 
 def test_a_client_says_what_the_site_refused(site):

@@ -35,7 +35,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     """HTTP status."""
-    body: Any
+    body: dict[str, Any]
     """Its JSON."""
 
 
@@ -58,17 +58,14 @@ class OperatorClient:
     """
 
     def __init__(self, url: str, token_file: Path | None, *, timeout_s: float = 30.0) -> None:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or not host:
-            raise BadInput(f"--api {url!r}", "not a URL", "Write http://127.0.0.1:8620")
-        if parts.scheme == "http" and host not in LOOPBACK:
+        scheme, host, port = _place(url)
+        if scheme == "http" and host not in LOOPBACK:
             raise BadInput(f"--api {url!r}", "a token does not cross a network in the clear", "Use https")
-        self._url, self._host, self._port, self._is_tls = url, host, parts.port, parts.scheme == "https"
+        self._url, self._host, self._port, self._is_tls = url, host, port, scheme == "https"
         self._token = _token(token_file)
         self._timeout_s = timeout_s
 
-    def get(self, path: str) -> Any:  # noqa: ANN401  whatever JSON the site says
+    def get(self, path: str) -> dict[str, Any]:
         """Ask for something."""
         return self._said(self._ask("GET", path, None)).body
 
@@ -101,20 +98,37 @@ class OperatorClient:
         if len(content) > REPLY_MAX_BYTES:
             raise Unreachable(f"{self._url}: the answer is longer than {REPLY_MAX_BYTES} bytes: not a site's API")
         try:
-            return Answer(status=reply.status, body=json.loads(content or b"{}"))
-        except ValueError:
-            return Answer(status=reply.status, body={"detail": content[:200].decode("utf-8", "replace")})
+            body = msgspec.json.decode(content or b"{}", type=dict[str, Any])
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            if reply.status < 400:
+                raise Unreachable(f"{self._url}: what answers there is not a site's API. Check --api") from error
+            body = {"detail": content[:200].decode("utf-8", "replace")}
+        return Answer(status=reply.status, body=body)
 
     def _said(self, answer: Answer) -> Answer:
-        if answer.status < 400:
+        if answer.status < 300:
             return answer
-        found = answer.body if isinstance(answer.body, dict) else {}
-        why = found.get("refused") or found.get("detail") or f"status {answer.status}"
+        if answer.status < 400:
+            raise Unreachable(f"{self._url}: it sends us elsewhere (status {answer.status}). Check --api")
+        why = answer.body.get("refused") or answer.body.get("detail") or f"status {answer.status}"
         if answer.status == 401:
             raise BadInput(self._url, "the token is not known there", "Set HEADRACE_TOKEN or --token-file")
         if answer.status == 422:
             raise BadInput("order", _first_error(why), "See `headrace shed --help`")
         raise Refused(f"{self._url}: {why if isinstance(why, str) else json.dumps(why)}")
+
+
+def _place(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port."""
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as error:
+        raise BadInput(f"--api {url!r}", f"not a URL: {error}", "Write http://127.0.0.1:8620") from error
+    if scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        raise BadInput(f"--api {url!r}", "not a URL", "Write http://127.0.0.1:8620")
+    return scheme, host, port
 
 
 def _first_error(why: object) -> str:
