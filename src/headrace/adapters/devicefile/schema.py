@@ -7,6 +7,7 @@ from pydantic import Field
 from headrace.adapters.devicefile.fields import Addresses, DeviceName, Host, Port, Reference, Seconds, Template
 from headrace.adapters.devicefile.schema_doors import (
     ApiSection,
+    BooksSection,
     Dnp3Section,
     DsxFlexSection,
     JournalSection,
@@ -143,6 +144,8 @@ class DeviceFile(Section):
     """The operator's API."""
     telemetry: TelemetrySection | None = None
     """Signed telemetry."""
+    books: BooksSection = BooksSection()
+    """Statements in double entry."""
     journal: JournalSection = JournalSection()
     """The journal."""
     limits: LimitsSection = LimitsSection()

@@ -9,6 +9,7 @@ from headrace.adapters.sitefile.fields import Count, Flag, Magnitude, PositiveMa
 
 __all__ = [
     "ApiSection",
+    "BooksSection",
     "Dnp3Section",
     "DsxFlexSection",
     "FlexFeedSection",
@@ -263,6 +264,13 @@ class JournalSection(Section):
     """Space kept beside the journal and given back to the disk when it is full, MB; 0 keeps none."""
     trace_keep_days: Count = 90
     """How long the meters' trace is kept, days: an event's report looks back 45."""
+
+
+class BooksSection(Section):
+    """Where statements are booked."""
+
+    database: Reference | None = None
+    """Where the URL of a database is kept, "env:NAME" or "file:PATH"; books.sqlite beside the journal without one."""
 
 
 class LimitsSection(Section):

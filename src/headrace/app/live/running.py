@@ -5,16 +5,19 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
+from headrace.adapters.devicefile.secrets import read_secret
 from headrace.adapters.grid.trace import TracedMeters
+from headrace.adapters.store.live_books import LiveBooks
 from headrace.app.live.attesting import signing
 from headrace.app.live.beside import Beside, Companions
+from headrace.app.live.booking import Booking
 from headrace.app.live.doors import Doors, real_doors, simulated_doors, twinned
 from headrace.app.live.plan import LOOK_BACK_S, LivePlan, keep_copies, live_header, recorded_series
 from headrace.app.live.warming import warm_up
@@ -29,6 +32,7 @@ from headrace.engine.live.engine import Engine, OnClosed
 from headrace.engine.live.feeds import FeedDoor, PolledFeeds, RecordedFeeds
 from headrace.engine.live.journal import reopen
 from headrace.engine.live.measured import MeasuredTemperature
+from headrace.engine.live.records import LiveRecord
 from headrace.engine.live.site import LiveSite
 from headrace.engine.live.solver import InlineSolver, ThreadSolver
 from headrace.engine.live.status import LiveStatus
@@ -148,9 +152,13 @@ async def _run(run: Run, path: Path) -> LiveStatus:
         if isinstance(clock, SimulatedClock):
             turning = asyncio.ensure_future(clock.run())
             stack.callback(turning.cancel)
-        beside = [*_beside(run, clock, spare), *_markets(plan, engine, doors)]
+        booking = _booking(run, engine, records, spare)
+        del records  # a year of them is large
+        beside = [*_beside(run, clock, spare), *_markets(plan, engine, doors), ("books", _alone(booking.run, engine))]
         await stack.enter_async_context(Companions(site, engine, beside))
         await site.run(until_s)
+    with suppress(BadInput):  # what could not be booked is booked at the next start
+        await asyncio.to_thread(booking.book)
     if isinstance(solver, ThreadSolver):
         solver.close()
     return site.status()
@@ -176,6 +184,34 @@ def _beside(run: Run, clock: Clock, spare: Spare) -> list[tuple[str, Beside]]:
         )
         found.append(("api", api))
     return found
+
+
+def _booking(run: Run, engine: Engine, records: Iterable[LiveRecord], spare: Spare) -> Booking:
+    """What books the journal's statements; a shadow's are nobody's money and have books of their own."""
+    section, devices = run.plan.devices.file.books, run.plan.devices
+    target: Path | str = run.out / ("shadow-books.sqlite" if run.is_shadow else "books.sqlite")
+    if section.database is not None and not run.is_shadow:
+        target = read_secret(section.database, folder=devices.path.parent, environ=os.environ).reveal()
+    books = LiveBooks(target, run.plan.model.site.currency)
+    booking = Booking(books, records, may_write=lambda: not spare.is_used)
+    before = engine.on_noted
+
+    def noted(record: LiveRecord) -> None:
+        booking.noted(record)
+        if before is not None:
+            before(record)
+
+    engine.on_noted = noted
+    return booking
+
+
+def _alone(run: Callable[[Engine], Awaitable[None]], engine: Engine) -> Beside:
+    """Something that runs beside the site and asks only its engine."""
+
+    async def beside(_: LiveSite) -> None:
+        await run(engine)
+
+    return beside
 
 
 def _markets(plan: LivePlan, engine: Engine, doors: Doors) -> list[tuple[str, Beside]]:

@@ -28,6 +28,7 @@ from headrace.engine.live.meters import Amounts, amounts_of, counter_names, read
 from headrace.engine.live.moment import decision_of, moment_of, setpoints_digest, settle_interval, sight_of, stale_roles
 from headrace.engine.live.pace import Pace
 from headrace.engine.live.records import Based, Closed, Decided
+from headrace.engine.live.resettling import due, resettled
 from headrace.engine.live.solver import LATE, Solver
 from headrace.engine.live.steering import Drawn, Targets, steer
 
@@ -116,6 +117,7 @@ class Intervals:
         if self._feeds.is_prompt:
             await self.ask_feeds()
         await self._close(at_s, counters)
+        self._settle_again()
         await engine.observe()
         await self._decide(at_s)
         await self.act()
@@ -233,6 +235,12 @@ class Intervals:
         for number, moved in enumerate(split_evenly(amounts.moved, count)):
             is_last = number == count - 1
             await self._close_one(state.open_s, moved, amounts, reasons, is_last=is_last, counters=counters)
+
+    def _settle_again(self) -> None:
+        """Settle intervals again whose price has come."""
+        state = self._engine.state
+        for start_s in list(due(state)):
+            self._engine.note(resettled(state, start_s, self._engine.clock.now_us()))
 
     async def _close_one(
         self,

@@ -16,6 +16,7 @@ from headrace.control.setpoints import Mode
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Proposal
 from headrace.engine.cycle import CycleRecord
+from headrace.settlement import Statement
 
 __all__ = [
     "Alarmed",
@@ -35,6 +36,7 @@ __all__ = [
     "OrdersEnded",
     "Outcomes",
     "Released",
+    "Resettled",
     "Started",
     "Stopped",
     "Waking",
@@ -131,6 +133,19 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="clo
     """Of them, what was estimated because the counter did not answer, until it does."""
     reasons: tuple[str, ...] = ()
     """Which counters were estimated, and why."""
+
+
+class Resettled(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="resettled", omit_defaults=True, gc=False
+):
+    """A settlement interval settled again, because its price came after it had ended."""
+
+    at_us: int
+    """See `Started.at_us`."""
+    version: int
+    """Of its statement; the one in the cycle's own record is 1."""
+    statement: Statement
+    """What it says now; the interval is its own."""
 
 
 class Attested(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="attested", omit_defaults=True, gc=False):
@@ -319,6 +334,7 @@ LiveRecord = (
     | Based
     | Decided
     | Closed
+    | Resettled
     | Attested
     | Observed
     | Ordered

@@ -12,7 +12,8 @@ import msgspec
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Policy, Proposal
 from headrace.engine.live.moment import decision_of, moment_of, setpoints_digest, settle_interval, sight_of, stale_roles
-from headrace.engine.live.records import Closed, Decided, LiveRecord, Started
+from headrace.engine.live.records import Closed, Decided, LiveRecord, Resettled, Started
+from headrace.engine.live.resettling import resettled
 from headrace.engine.live.solver import answer_of
 from headrace.engine.live.state import LiveState
 
@@ -49,6 +50,8 @@ def reproduced(state: LiveState, records: Iterable[LiveRecord], planner: Callabl
             case Closed():
                 cycle = settle_interval(state, record.cycle.reading, record.cycle.at_s)
                 record = msgspec.structs.replace(record, cycle=cycle)  # noqa: PLW2901  likewise
+            case Resettled() if record.statement.interval_start_s in state.provisional:
+                record = resettled(state, record.statement.interval_start_s, record.at_us)  # noqa: PLW2901  likewise
             case _:
                 pass
         state.absorb(seq, record)

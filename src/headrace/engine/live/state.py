@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,10 +40,12 @@ from headrace.engine.live.records import (
     OrdersEnded,
     Outcomes,
     Released,
+    Resettled,
     Started,
     Stopped,
     Waking,
 )
+from headrace.engine.live.resettling import Provisional, forgotten, provisional_of
 from headrace.engine.live.rules import LiveRules
 from headrace.engine.live.worth import worth_of_loads
 from headrace.settlement import rates_of
@@ -93,6 +96,8 @@ class LiveState:
         self.orders: dict[str, HeldOrder] = {}
         self.seen: dict[str, str] = {}
         self.delivered: dict[str, Delivered] = {}
+        self.provisional: dict[int, Provisional] = {}
+        """Settled at a substitute price, by start."""
         self.followed: Followed | None = None
         self.waking: str | None = None
         self.health: dict[str, str] = {}
@@ -120,10 +125,10 @@ class LiveState:
                     self.orders.pop(order, None)
             case Commanded() | Outcomes() | Locked() | Released():
                 self._acted(record)
-            case Delivered() | Waking() | Believed() | Alarmed():
+            case Delivered() | Waking() | Believed() | Alarmed() | Followed():
                 self._noticed(record)
-            case Followed():
-                self.followed = record
+            case Resettled():
+                self._resettled(record)
             case Observed() | Attested() | Stopped():
                 pass
 
@@ -167,12 +172,24 @@ class LiveState:
 
     def _closed(self, record: Closed) -> None:
         moment = moment_of(self.model.site, record.cycle.at_s)
+        kept = provisional_of(self.cycle, record.cycle, moment.month_count)
+        if kept is not None:
+            self.provisional[kept.statement.interval_start_s] = kept
+        for start_s in forgotten(self, record.cycle.at_s):
+            del self.provisional[start_s]
         self.cycle.absorb(record.cycle, moment.month_count)
         self.open_s = record.cycle.at_s + self.model.site.control_step_s
         self.usual = record.moved
         self.booked = record.counters
         self.estimated = record.estimated
         self.decision = None
+
+    def _resettled(self, record: Resettled) -> None:
+        start_s = record.statement.interval_start_s
+        kept = self.provisional.pop(start_s, None)
+        if kept is not None and record.statement.is_estimated:
+            again = msgspec.structs.replace(kept, statement=record.statement, version=record.version)
+            self.provisional[start_s] = again
 
     def _ordered(self, record: Ordered) -> None:
         self.seen[record.order.id] = record.refused
@@ -196,8 +213,10 @@ class LiveState:
                 freed = fleet if record.refused else release(layout, fleet, asset=record.asset, holder=record.by)
                 self.fleet = freed if isinstance(freed, FleetState) else fleet
 
-    def _noticed(self, record: Delivered | Waking | Believed | Alarmed) -> None:
+    def _noticed(self, record: Delivered | Waking | Believed | Alarmed | Followed) -> None:
         match record:
+            case Followed():
+                self.followed = record
             case Delivered():
                 self.delivered[record.order] = record
                 while len(self.delivered) > DELIVERED_MOST:
