@@ -82,7 +82,7 @@ def letting(layout, fleet, wanted: float, *, most_mw: float, rising: float = 0.0
     )
 
 
-@pytest.mark.inv("L16")
+@pytest.mark.inv("L17")
 @given(
     drawn=st.floats(0.3, 1.0),
     wanted=st.floats(0.0, 8.0),
