@@ -30,6 +30,12 @@ def headrace(capsys, monkeypatch, tmp_path):
         (["bench", "replay", "--data", "nodir"], ["--data nodir", "no such folder"]),
         (["data", "--data", "nodir"], ["--data nodir", "no such folder"]),
         (["doctor", "--data", DEMO], ["is a file, not a folder"]),
+        (["agent", "--node", "n1", "--key", DEMO, "--port", "99999"], ["--port 99999", "no such port"]),
+        (["agent", "--node", "n1", "--key", DEMO, "--port=-1"], ["--port -1", "no such port"]),
+        (["agent", "--node", "n1", "--key", DEMO, "--lease-s", "nan"], ["--lease-s nan", "above 0"]),
+        (["agent", "--node", "n1", "--key", DEMO, "--lease-s", "inf"], ["--lease-s inf", "above 0"]),
+        (["agent", "--node", "n1", "--key", DEMO, "--lease-s=-1"], ["--lease-s -1", "above 0"]),
+        (["agent", "--node", "n1", "--key", DEMO, "--cap-rest-w=-5"], ["--cap-rest-w -5", "negative"]),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_left_behind(headrace, tmp_path, arguments, words):

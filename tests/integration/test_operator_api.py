@@ -278,7 +278,7 @@ def test_a_token_never_crosses_a_network_in_the_clear(tmp_path):
     ],
 )
 def test_an_address_that_is_none_is_refused_by_its_option(url):
-    with pytest.raises(BadInput, match="--api .*not a URL"):
+    with pytest.raises(BadInput, match=r"--api .*not a URL"):
         OperatorClient(url, None)
 
 
@@ -328,3 +328,30 @@ def test_access_add_prints_the_token_once_and_keeps_its_hash(tmp_path, capsys, m
     assert Access.read(file.read_text(), "x").who(said.json["token"]).rank is Rank.OPERATOR
     assert run(capsys, monkeypatch, "access", "add", "maria", "--file", file).code == 2
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_access_add_leaves_a_file_that_it_cannot_read_as_it_was(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "access.txt"
+    file.write_bytes(b"\xff\xfe")
+    said = run(capsys, monkeypatch, "access", "add", "maria", "--file", file)
+    assert (said.code, file.read_bytes()) == (2, b"\xff\xfe")
+    assert "is not UTF-8 text" in said.err
+
+
+def test_access_add_writes_the_file_whole_or_not_at_all(tmp_path, capsys, monkeypatch):
+    file, other = tmp_path / "access.txt", tmp_path / "elsewhere"
+    assert run(capsys, monkeypatch, "access", "add", "maria", "--file", other).code == 0
+    file.symlink_to(other)
+    was = other.stat().st_ino
+    assert run(capsys, monkeypatch, "access", "add", "li", "--file", file).code == 0
+    assert other.stat().st_ino != was  # another file took its place, and the link still leads there
+    assert file.is_symlink()
+    assert [line.split()[0] for line in file.read_text().splitlines()] == ["maria", "li"]
+    assert sorted(tmp_path.iterdir()) == [file, other]
+
+
+def test_a_name_that_is_no_text_is_not_released(capsys, monkeypatch):
+    monkeypatch.setenv("HEADRACE_TOKEN", "x")
+    said = run(capsys, monkeypatch, "release", "hall\udce4")
+    assert said.code == 2
+    assert "not UTF-8 text" in said.err

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from headrace.adapters.caps.node import node_power_cap
 from headrace.adapters.caps.nvml import NvmlCaps
@@ -16,6 +17,10 @@ from headrace.adapters.nodes.wire import read_key
 from headrace.core import BadInput
 
 __all__ = ["agent_of", "go_first", "pairs", "run_agent", "wall_us"]
+
+LEASE_MAX_S: Final = 86_400.0
+"""Longest silence of the site that an agent may be told to bear, seconds."""
+PORT_MAX: Final = 65_535
 
 
 def wall_us() -> int:
@@ -73,7 +78,18 @@ def run_agent(
         "tier=folder", each; the folder names the group.
     cap_rest_w
         What the node draws beside its accelerators, W, to cap these through NVML; None for no cap.
+
+    Raises
+    ------
+    headrace.core.BadInput
+        If one of these can't be, or the address can't be listened on.
     """
+    if not 0.0 < settings.lease_s <= LEASE_MAX_S:
+        raise BadInput(f"--lease-s {settings.lease_s:g}", f"not above 0 and at most {LEASE_MAX_S:g}", "Give seconds")
+    if not 0 < port <= PORT_MAX:
+        raise BadInput(f"--port {port}", "no such port", f"Give 1 to {PORT_MAX}")
+    if cap_rest_w is not None and cap_rest_w < 0:
+        raise BadInput(f"--cap-rest-w {cap_rest_w}", "negative", "Give what the node draws beside accelerators, W")
     folders = [(Path(folder), tier) for tier, folder in pairs("--cgroup", control_groups)]
     missing = [folder for folder, _ in folders if not folder.is_dir()]
     if missing:

@@ -10,6 +10,7 @@ from typing import Any
 from headrace.app.operator_client import OperatorClient, Refused
 from headrace.app.printing import console, print_json
 from headrace.core import BadInput
+from headrace.engine.atomic import replacing_file
 
 __all__ = ["run_access_add", "run_lock", "run_order", "run_release", "run_status"]
 
@@ -54,7 +55,11 @@ def run_release(client: OperatorClient, asset: str, *, as_json: bool) -> None:
     """Release a lock that one holds."""
     from urllib.parse import quote
 
-    _tell(client.send("DELETE", f"/v1/locks/{quote(asset, safe='')}").body, as_json=as_json)
+    try:
+        name = quote(asset, safe="")
+    except UnicodeEncodeError as error:
+        raise BadInput(f"asset {asset!r}", "not UTF-8 text", "Name it as `headrace status` shows it") from error
+    _tell(client.send("DELETE", f"/v1/locks/{name}").body, as_json=as_json)
 
 
 def run_access_add(name: str, *, role: str, file: Path, as_json: bool) -> None:
@@ -64,12 +69,16 @@ def run_access_add(name: str, *, role: str, file: Path, as_json: bool) -> None:
     if role.upper() not in Rank.__members__:
         raise BadInput(f"--role {role!r}", "no such role", "viewer, operator or admin")
     token, line = new_token(name, Rank[role.upper()])
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    file = file.resolve()
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), f"is not UTF-8 text (byte {error.start})", "Name an access file") from error
     text = text + ("" if not text or text.endswith("\n") else "\n") + line + "\n"
     Access.read(text, str(file))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
+    with replacing_file(file) as working:
+        working.touch(mode=0o600)
+        working.write_text(text, encoding="utf-8")
     if as_json:
         print_json({"name": name, "role": role, "token": token, "file": str(file)})
         return
