@@ -147,9 +147,20 @@ async def test_a_device_with_a_senseless_list_of_models_gives_a_reason(words, re
 
 
 @pytest.mark.parametrize(
-    "junk", [b"\x00" * 600, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00\x01\x00\x00\xff\xff\x01", b""]
+    "junk",
+    [
+        b"\x00" * 600,
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x00\x01\x00\x00\xff\xff\x01",
+        b"\x00\x01\x00\x00\x00\x03\x01\x63\x00",  # a function code that is none
+        b"\x00\x01\x00\x00\x00\x03\x01\x03\xfa",  # fewer registers than it says
+        b"",
+    ],
 )
-async def test_bytes_that_are_no_modbus_give_a_reason(junk):
+async def test_bytes_that_are_no_modbus_give_a_reason_and_no_noise(junk):
+    noise = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context["message"]))
+
     async def talk(reader, writer):
         await reader.read(64)
         writer.write(junk)
@@ -162,6 +173,7 @@ async def test_bytes_that_are_no_modbus_give_a_reason(junk):
     failure = await register_value(link, RegisterSection(address=0), unit=1)
     assert isinstance(failure, Failure)
     assert failure.reason
+    assert noise == []
     link.close()
     server.close()
 

@@ -108,6 +108,7 @@ class ModbusLink:
             client = AsyncModbusTcpClient(
                 self._host, port=self._port, timeout=self._timeout_s, retries=0, reconnect_delay=0
             )
+            _contain(client.ctx)
             try:
                 is_open = await asyncio.wait_for(client.connect(), self._timeout_s)
             except (TimeoutError, OSError):
@@ -167,6 +168,25 @@ class ModbusLinks:
         """Let go of all of them."""
         for link in self._links.values():
             link.close()
+
+
+def _contain(context: Any) -> None:  # noqa: ANN401  pymodbus's own
+    """Have the request fail with what an answer can't be read for: raised in the event loop it is a page of its log."""
+    from pymodbus.exceptions import ModbusIOException  # noqa: PLC0415  an extra
+
+    take: Callable[..., int] = context.callback_data
+
+    def taken(data: bytes, addr: Any = None) -> int:  # noqa: ANN401
+        try:
+            return take(data, addr=addr)
+        except Exception as error:  # noqa: BLE001  a stranger's bytes meet decoders that are not ours
+            answer = context.response_future
+            if not answer.done():
+                answer.set_exception(ModbusIOException(str(error)))
+                answer.exception()  # seen, should nobody wait for it
+            return len(data)
+
+    context.callback_data = taken
 
 
 def _short(text: str) -> str:
