@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from headrace.adapters.miners.codec import Credentials
@@ -139,6 +140,17 @@ async def test_a_stopped_fleet_runs_again_and_says_so(dialect):
         outcomes = await driver.send([command(n, Action.RUN, order="o2") for n in range(len(assets))])
         assert {o.result for o in outcomes} == {Result.ACKNOWLEDGED}
         assert not any(device.model.is_asleep for device in simulated.devices)
+
+
+@pytest.mark.parametrize("dialect", ["whatsminer-v2", "whatsminer-v3"])
+async def test_a_miner_that_was_capped_runs_at_full_when_told_to_run(dialect):
+    async with fleet_of(4, dialect=dialect) as (simulated, driver, assets):
+        await driver.arm([msgspec.structs.replace(asset, least_mw=0.001) for asset in assets])
+        caps = [msgspec.structs.replace(command(n, Action.CAP), power_mw=0.002) for n in range(len(assets))]
+        assert {o.result for o in await driver.send(caps)} == {Result.ACKNOWLEDGED}
+        assert {device.model.limit_w for device in simulated.devices} == {2000.0}
+        await driver.send([command(n, Action.RUN, order="o2") for n in range(len(assets))])
+        assert all(each.model.limit_w >= min(3400.0, each.model.full_w) for each in simulated.devices)
 
 
 async def test_the_same_command_has_no_second_effect():

@@ -127,7 +127,10 @@ def _talk_of(miner: Miner, command: Command, now_s: NowS) -> Talk:
     """Talk of a command, on what lies ready if anything does."""
     conversation, frame = miner.take_stop() if command.action is Action.STOP else (None, b"")
     if conversation is None:
-        power_w = None if command.power_mw is None else round(command.power_mw * 1e6)
+        power_mw = command.power_mw
+        if command.action is Action.RUN and power_mw is None:
+            power_mw = miner.full_mw  # else one that was capped once wakes capped
+        power_w = None if power_mw is None else round(power_mw * 1e6)
         conversation = miner.codec.command(command.action, power_w, miner.session, fresh_facts(now_s()))
         frame = conversation.begin()
     return Talk(

@@ -230,6 +230,7 @@ class MinerFleet:
             self._strangers[asset.name] = str(error)
             host, port, codec = "", 0, None
         if known is not None and (known.host, known.port, known.codec) == (host, port, codec):
+            known.full_mw = _lifted_mw(asset)
             self._miners[asset.name] = known
             return
         if known is not None:
@@ -238,6 +239,7 @@ class MinerFleet:
             return
         self._strangers.pop(asset.name, None)
         self._miners[asset.name] = Miner(asset.name, host, port, codec, access.credentials)
+        self._miners[asset.name].full_mw = _lifted_mw(asset)
 
     def _turned_away(self, command: Command, named: set[str]) -> CommandOutcome | None:
         """Outcome of a command that is not to be sent."""
@@ -309,6 +311,11 @@ class MinerFleet:
         miner.let_go(self._wire)
         miner.reason = "the idle connection was closed by the peer"
         miner.retry_at_s = self._monotonic() + self.limits.retry_s
+
+
+def _lifted_mw(asset: Asset) -> float | None:
+    """Power that waking lifts a cap to; None for an asset that is on or off."""
+    return None if asset.least_mw is None else asset.full_mw
 
 
 def endpoint(address: str, port: int) -> tuple[str, int]:

@@ -35,6 +35,7 @@ class Miner:
         "failures",
         "frame",
         "frame_made_s",
+        "full_mw",
         "host",
         "name",
         "needs_session",
@@ -54,6 +55,8 @@ class Miner:
         self.codec = codec
         self.credentials = credentials
         self.needs_session = codec.sign_in(credentials, Facts(now_s=0, nonce="0" * 2 * NONCE_BYTES)) is not None
+        self.full_mw: float | None = None
+        """Power that a run lifts its cap to, MW; None for one that is never capped."""
         self.session: Session | None = None
         self.sock: socket.socket | None = None
         """Connection opened before it is needed."""
