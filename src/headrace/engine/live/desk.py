@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from headrace.control.authority import is_emergency
+from headrace.control.commands import Result
 from headrace.control.escalate import escalate
 from headrace.control.fleet import counted_by_feeder
 from headrace.control.layout import US_PER_S
@@ -28,6 +29,9 @@ from headrace.engine.live.records import Delivered, Ordered, OrdersEnded, Waking
 from headrace.engine.live.verdicts import Verdicts
 
 __all__ = ["OrderDesk"]
+
+DONE: Final = (Result.ACKNOWLEDGED, Result.METERED)
+"""What a device answers that does as it was told."""
 
 SMALL_MW: Final = 1e-3
 """Power that nothing is switched for, MW."""
@@ -143,12 +147,27 @@ class OrderDesk:
         self._steer_again()  # what the plan asked for before the order came must not raise what was shed
         self._verdicts.open(before, shedding.commands, outcomes)
         due_s = order.starts_us / US_PER_S + order.within_s + state.rules.settle_grace_s
+        if is_emergency(order.authority) and any(each.result not in DONE for each in outcomes):
+            await self._instead(order, f"{record}.i", load_mw, mw)
         met_mw = await self._metered(order.feeder, load_mw, mw, max(due_s, engine.clock.now_s()))
         reasons = shedding.reasons
         if met_mw < mw * MET_RATIO and is_emergency(order.authority):
             reasons = (*reasons, *await self._escalate(order, record, mw - met_mw))
             met_mw = await self._metered(order.feeder, load_mw, mw, engine.clock.now_s() + state.rules.settle_grace_s)
         return self._result(order, mw, met_mw, reasons)
+
+    async def _instead(self, order: Order, record: str, load_mw: float | None, mw: float) -> None:
+        """Tell other machines what mute ones and those that would not were told: feeders' switches are for later."""
+        engine = self._engine
+        settled_s = engine.clock.now_s() + engine.state.rules.device_settle_s
+        met_mw = await self._metered(order.feeder, load_mw, mw, settled_s)
+        if met_mw >= mw * MET_RATIO:
+            return
+        before, shedding = engine.state.fleet, self._choose(order, record, mw - met_mw)
+        outcomes = await engine.carry_out(
+            shedding.commands, expected_mw=shedding.expected_mw, reasons=("order.instead",)
+        )
+        self._verdicts.open(before, shedding.commands, outcomes)
 
     async def _shed_by_ramp(self, order: Order, record: str, load_mw: float | None, mw: float) -> Delivered:
         """Take off what is asked no faster than the registered ramp, until it is due: only an emergency may step."""
