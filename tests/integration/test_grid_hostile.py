@@ -13,6 +13,8 @@ from aiohttp import web
 
 from headrace.adapters.grid.openadr2 import OpenAdr2, OpenAdr2Settings
 from headrace.adapters.grid.openadr2_wire import WireSettings
+from headrace.adapters.grid.openadr3 import OpenAdr3, OpenAdr3Settings
+from headrace.adapters.grid.openadr3_rest import RestSettings
 from headrace.adapters.grid.refusals import Why
 
 ENTITY = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'
@@ -53,6 +55,57 @@ async def test_a_vtn_that_answers_nonsense_is_a_reason(body, status, why):
     await runner.cleanup()
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        (b"<html>sign in</html>", 200, Why.MALFORMED),
+        (b"[" * 100_000, 200, Why.MALFORMED),
+        (b'[{"id":' + b'{"a":' * 50_000, 200, Why.MALFORMED),
+        (b"\xff", 200, Why.MALFORMED),
+        (b"7", 200, Why.MALFORMED),
+        (b"[1," * 1_500_000, 200, Why.MALFORMED),
+        (b'[{"id": "p", "programName": null}]', 200, Why.UNKNOWN_PROGRAMME),
+        (b"[" + b",".join([b'{"id": "p"}'] * 50) + b"]", 200, Why.ABSURD),
+        (b"boom", 500, Why.UNREACHABLE),
+        (b"", 302, Why.UNREACHABLE),
+    ],
+    ids=[
+        "html",
+        "nested",
+        "nested inside",
+        "no text",
+        "number",
+        "long",
+        "null",
+        "no last page",
+        "failing",
+        "elsewhere",
+    ],
+)
+async def test_a_vtn_that_says_anything_at_all_is_polled_again(body, status, why):
+    async def token(_):
+        return web.json_response({"access_token": "t", "expires_in": 3600})
+
+    async def answer(_):
+        return web.Response(body=body, status=status, headers={"Location": "/again"})
+
+    app = web.Application()
+    app.router.add_post("/token", token)
+    app.router.add_get("/{any:.*}", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    rest = RestSettings(url=url, client_id="ven", client_secret="s", token_url=f"{url}/token")
+    door = OpenAdr3(OpenAdr3Settings(rest=rest, ven_name="headrace", poll_s=0.01), [EMERGENCY], wall_us)
+    orders = Collected(door)
+    await until(lambda: door.refusals.counts[why] > 1, f"{why} twice, found {list(door.refusals.last)}")
+    assert orders.orders == []
+    await door.close()
+    await orders.ended()
+    await runner.cleanup()
+
+
 async def test_a_notification_without_the_secret_or_the_form_is_refused():
     rig = Adr3Rig()
     await rig.start()
@@ -67,13 +120,14 @@ async def test_a_notification_without_the_secret_or_the_form_is_refused():
             (await session.post(url, data=b"{", headers=right)).status,
             (await session.post(url, json=[1], headers=right)).status,
             (await session.post(url, data=b"[" * 2_000_000, headers=right)).status,
+            (await session.post(url, data=b'{"a":' * 20_000, headers=right)).status,
             (await session.post(url, json={"objectType": "EVENT", "object": 7}, headers=right)).status,
             (await session.post(url, json={"objectType": "EVENT", "object": {"programID": "p"}}, headers=right)).status,
         ]
-    assert answers[:5] == [403, 403, 400, 400, 400]
+    assert answers[:6] == [403, 403, 400, 400, 400, 400]
     assert orders.orders == []
     counts = rig.door.refusals.counts
-    assert (counts[Why.UNAUTHORISED], counts[Why.MALFORMED], counts[Why.UNKNOWN_PROGRAMME]) == (2, 3, 2)
+    assert (counts[Why.UNAUTHORISED], counts[Why.MALFORMED], counts[Why.UNKNOWN_PROGRAMME]) == (2, 4, 2)
     await rig.stop()
 
 

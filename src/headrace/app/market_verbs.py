@@ -192,7 +192,7 @@ def _log(out: Path, line: dict[str, Any]) -> None:
 def _decoded(path: Path) -> dict[str, Any]:
     try:
         return msgspec.json.decode(_bytes(path), type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadInput(str(path), f"no file of offers: {error}", "Write it again with headrace offer") from error
 
 

@@ -323,7 +323,7 @@ def _faults(path: Path | None) -> tuple[Fault, ...]:
         return ()
     try:
         return msgspec.toml.decode(path.read_bytes(), type=FaultFile).fault
-    except (OSError, msgspec.MsgspecError, ValueError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadInput(str(path), f"is no file of faults: {error}", "docs/simulated-site.md shows one") from error
 
 

@@ -142,6 +142,9 @@ class OpenAdr2:
             except Unreadable as error:
                 self._inbox.unreadable(error)
                 wait_s = min(max(2.0 * wait_s, self._poll_s), WAIT_MAX_S)
+            except Exception as error:  # noqa: BLE001  whatever a VTN says, the next poll is asked
+                self._inbox.unreadable(Unreadable(Why.MALFORMED, "poll", f"{type(error).__name__}: {error}"[:200]))
+                wait_s = WAIT_MAX_S
             await asyncio.sleep(wait_s or self._poll_s)
 
     async def _ask(self, service: str, message: str, **payload: object) -> tuple[str, dict[str, Any]]:

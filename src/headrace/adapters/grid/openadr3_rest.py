@@ -175,5 +175,5 @@ class Rest:
 def _json(content: bytes, what: str) -> Any:  # noqa: ANN401  whatever the other side sent
     try:
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(Why.MALFORMED, what, f"a reply that is no JSON ({error})") from error

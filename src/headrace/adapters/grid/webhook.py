@@ -84,7 +84,7 @@ class Webhook:
         try:
             async with asyncio.timeout(BODY_WAIT_S):
                 found = msgspec.json.decode(await request.read(), type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, TimeoutError, web.HTTPRequestEntityTooLarge) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError, TimeoutError, web.HTTPRequestEntityTooLarge) as error:
             self._refused(Unreadable(Why.MALFORMED, "notification", f"no JSON object in time ({type(error).__name__})"))
             return web.Response(status=400)
         self._notified(found)

@@ -293,7 +293,7 @@ def _told(error: client.ApiException) -> _Failed:
     try:
         body = json.loads(error.body or "{}")
         words = str(body.get("message") or error.reason)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         words = str(error.reason)
     status = error.status if isinstance(error.status, int) else 0
     result = Result.UNREACHABLE if status in BUSY or not status else Result.REFUSED

@@ -113,7 +113,7 @@ def _read(series: LiveSeries, request: Request, body: bytes) -> Table:
 def _decoded(where: str, body: bytes) -> dict[str, Any]:
     try:
         reply = json.loads(text(where, body))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(where, f"not JSON ({error})", "The reply was cut short: ask again") from error
     if not isinstance(reply, dict) or "data" not in reply or "fields" not in reply:
         said = reply.get("message", reply.get("error_message", "")) if isinstance(reply, dict) else ""

@@ -173,7 +173,7 @@ class HttpTransport:
                     TOKEN_REPLY_MAX_BYTES,
                 )
                 token = json.loads(body)[sign_in.token_key]
-            except (_Denied, ValueError, KeyError, TypeError) as error:
+            except (_Denied, ValueError, KeyError, TypeError, RecursionError) as error:
                 names = ", ".join(variable for _, variable in sign_in.secret_form)
                 raise BadInput(sign_in.url, "the operator gave no token", f"Check {names}") from error
             self._tokens[sign_in.url] = str(token)
