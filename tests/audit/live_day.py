@@ -1,4 +1,4 @@
-"""The auditor's day at the live demo: the product run as it ships, a script of orders and faults, and the world's truth.
+"""The auditor's day at the live demo: the product as it ships, a script of orders and faults, and the world's truth.
 
 Nothing here checks anything: it runs `run_live` on the simulated campus, lets things go wrong, asks for things, and
 writes down every ten seconds what the simulated world itself says, which no meter and no driver of the engine reports.
@@ -67,6 +67,7 @@ def run_day(
     *,
     hours: float = 24.0,
     site: str = "live_demo",
+    devices: Path | None = None,
     faults: Sequence[tuple[str, str, float, float, float]] = FAULTS,
     orders: Sequence[dict[str, Any]] = ORDERS,
     poll_s: float = 5.0,
@@ -75,7 +76,7 @@ def run_day(
     """Run the demo and write `truth.jsonl` and `results.json` beside its journal."""
     os.environ.setdefault("HEADRACE_DEMO_AGENTS", "a" * 40)
     os.environ.setdefault("HEADRACE_DEMO_MINERS", "admin")
-    plan = live_plan(SITES / f"{site}.toml", SITES / f"{site}.devices.toml", policy="rolling", poll_s=poll_s)
+    plan = live_plan(SITES / f"{site}.toml", devices or SITES / f"{site}.devices.toml", policy="rolling", poll_s=poll_s)
     out.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {}
 

@@ -1,6 +1,7 @@
 """What orders bind, by the simulated world's own power and not by anything the engine says of itself."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_programmes_and_called_reserve_keep_to_the_registered_ramp(tmp_path: Pat
         ),
     )
     rows = powers(tmp_path, 0.0, 1.5)
-    for before, after in zip(rows, rows[1:], strict=False):  # ten seconds apart, and a minute of ramp saved up
+    for before, after in pairwise(rows):  # ten seconds apart, and a minute of ramp saved up
         most_w = 0.5e6 / 60 * (60 + (after["at_us"] - before["at_us"]) / 1e6)
         assert before["net_w"] - after["net_w"] <= most_w * 1.05  # overheads fall with their machines
     day = books.Day(tmp_path)
