@@ -41,7 +41,19 @@ def test_every_verb_explains_itself(headrace, verb):
     [
         (["check", DEMO], {"currency", "digest", "import_max_mw", "notes", "period", "settlement_point", "site"}),
         (["new", "Cedar Bend"], {"schema", "site"}),
-        (["doctor"], {"bench peers", "data", "doors", "installed", "operators"}),
+        (
+            ["doctor"],
+            {
+                "bench peers",
+                "data",
+                "doors",
+                "installed",
+                "live doors",
+                "live packages",
+                "live programs",
+                "operators",
+            },
+        ),
     ],
 )
 def test_json_has_its_documented_keys(headrace, arguments, keys):
