@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from headrace.adapters.devicefile.fields import Addresses, DeviceName, Host, Port, Reference, Seconds, Template
+from headrace.adapters.devicefile.fields import Addresses, DeviceName, Port, Reference, Seconds, Template
 from headrace.adapters.devicefile.schema_doors import (
     ApiSection,
     BooksSection,
@@ -30,6 +30,10 @@ from headrace.adapters.sitefile.fields import Count, Magnitude, Name, PositiveMa
 from headrace.control.assets import WhenLost
 
 __all__ = ["CredentialsSection", "DeviceFile", "MinersSection", "NodesSection", "PlantSection"]
+
+
+Tiered = Annotated[str, Field(pattern=r"^[\w.-]{1,64}=[\w.-]{1,64}$")]
+"""A partition and its tier."""
 
 
 class PlantSection(Section):
@@ -103,8 +107,12 @@ class NodesSection(_Group):
     """TCP port of the agents."""
     token: Reference | None = None
     """Where the agents' shared token is kept."""
-    scheduler: Host | None = None
-    """Where the scheduler is that is told afterwards."""
+    scheduler: Literal["slurm"] | None = None
+    """Scheduler that is told afterwards what the agents did, by its commands on this machine; left out: none."""
+    partitions: tuple[Tiered, ...] = ()
+    """For Slurm: flexible partitions with their tiers, "PARTITION=TIER"; work of every other partition is firm."""
+    slurm_conf: str | None = None
+    """Slurm's configuration, where it is not in the usual place."""
 
 
 class DeviceFile(Section):

@@ -3,13 +3,13 @@
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from headrace.adapters.devicefile.build import COIL_DRIVER, INVERTER_DRIVER
 from headrace.adapters.devicefile.checks import DRIVER_PACK
-from headrace.adapters.devicefile.schema import CredentialsSection
+from headrace.adapters.devicefile.schema import CredentialsSection, NodesSection
 from headrace.adapters.devicefile.secrets import read_secret, secret_path
 from headrace.app.live.factories import factory_drivers
 from headrace.app.live.plan import LivePlan
@@ -183,21 +183,40 @@ def _miners(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
 
 
 def _nodes(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
-    """The agents on the nodes: the path that a second's order takes."""
-    found: dict[str, Driver] = {}
-    for section, _ in plan.devices.node_groups:
+    """The agents on the nodes: the path that a second's order takes; one driver with one token for all of them."""
+    sections = [section for section, _ in plan.devices.node_groups]
+    for section in sections:
         if section.path != "agent" or section.token is None:
             raise BadInput(
                 f"nodes {section.name!r}",
                 f"path {section.path!r}" + ("" if section.token else " without a token"),
-                'The engine reaches nodes by their agents: set path = "agent" and token = "file:..."',
+                'The engine reaches nodes by their agents: set path = "agent" and token = "file:...", and '
+                'scheduler = "slurm" for the accounts that follow',
             )
-        from headrace.adapters.nodes.fleet import NodeFleet
+        if section.token != sections[0].token:
+            raise BadInput(f"nodes {section.name!r}", "another token than the group before", "Give all agents one key")
+    if not sections or sections[0].token is None:
+        return {}
+    from headrace.adapters.nodes.fleet import NodeFleet
 
-        secret = read_secret(section.token, folder=plan.devices.path.parent, environ=os.environ)
-        fleet: Any = NodeFleet(key=secret.reveal().encode(), now_us=now_us)
-        found[section.path] = fleet
-    return found
+    secret = read_secret(sections[0].token, folder=plan.devices.path.parent, environ=os.environ)
+    fleet = NodeFleet(key=secret.reveal().encode(), now_us=now_us)
+    return {sections[0].path: _accounted(sections, fleet)}
+
+
+def _accounted(sections: list[NodesSection], fleet: Driver) -> Driver:
+    """The nodes, with the scheduler that is told afterwards if a group names one."""
+    told = [each for each in sections if each.scheduler is not None]
+    if not told:
+        return fleet
+    from headrace.adapters.nodes.accounted import AccountedNodes
+    from headrace.adapters.schedulers.slurm import SlurmScheduler
+
+    env = {"PATH": os.environ.get("PATH", os.defpath)}
+    conf = next((each.slurm_conf for each in told if each.slurm_conf is not None), None)
+    env |= {} if conf is None else {"SLURM_CONF": conf}
+    tiers = {name: tier for each in told for name, _, tier in (text.partition("=") for text in each.partitions)}
+    return AccountedNodes(fleet, SlurmScheduler(name=told[0].name, tier_of_partition=tiers, env=env))
 
 
 def _password(plan: LivePlan, section: CredentialsSection) -> str:
