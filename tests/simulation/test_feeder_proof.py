@@ -17,7 +17,7 @@ RULES = LiveRules(headroom_ratio=0.1, fsync_every=1_000_000)
 FEEDER, SHED_MW, AT_S = "S21-hall.f1", 1.2, 60.0
 FALL_S = max(DOWN_S.values())
 METER_PERIOD_S = RULES.poll_s
-SEEDS = range(3)
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 
 
 def shed(seed: int, faults=(), mw: float = SHED_MW):

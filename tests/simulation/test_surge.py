@@ -11,7 +11,7 @@ from headrace.engine.live.reproduce import reproduced
 
 
 @pytest.mark.inv("L17")
-@pytest.mark.parametrize("is_rough", [False, True])
+@pytest.mark.parametrize("is_rough", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_mining_makes_room_within_a_second_and_no_limit_is_passed(is_rough):
     peak, records, campus = peak_run("follow", step, seed=3, faults=troubled(3) if is_rough else ())
     assert peak.over_samples == 0
@@ -31,6 +31,7 @@ def test_mining_makes_room_within_a_second_and_no_limit_is_passed(is_rough):
     assert stopped <= set(MINING)
 
 
+@pytest.mark.slow
 def test_without_caps_the_same_peak_passes_the_limit():
     peak, _, _ = peak_run("watch", step, seed=3)
     assert peak.over_samples > 0
