@@ -115,7 +115,7 @@ def _performance(
 ) -> EventPerformance:
     starts_us = list(range(order.starts_us, ends_us, INTERVAL_US))
     lengths_us = [b - a for a, b in zip(starts_us, [*starts_us[1:], ends_us], strict=True)]
-    events = {_local(each.order.starts_us, zone).date() for each in records if isinstance(each, Ordered)}
+    events = _event_days(records, zone)
     history = [
         _sample(order.starts_us, lengths_us, back, folder, meter, zone, events) for back in range(1, LOOK_BACK_DAYS + 1)
     ]
@@ -135,6 +135,15 @@ def _performance(
         tolerance_least_w=min(TOLERANCE_LEAST_W, round(import_max_mw * 1e6 * SMALL_SITE_RATIO)),
     )
     return perform(instruction, trace, baselines, starts_us=starts_us, gap_us=GAP_US, before_us=BEFORE_US)
+
+
+def _event_days(records: Sequence[LiveRecord], zone: ZoneInfo) -> set[date]:
+    """Local days on which an order began to move load; one that was refused, or ended another, moved none."""
+    return {
+        _local(each.order.starts_us, zone).date()
+        for each in records
+        if isinstance(each, Ordered) and not each.refused and each.order.kind is not OrderKind.RESTORE
+    }
 
 
 def _sample(
