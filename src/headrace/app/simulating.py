@@ -22,7 +22,7 @@ from headrace.app.inputs import read_inputs
 from headrace.app.sim_channel import SimChannel
 from headrace.app.sim_nodes import WorldNode
 from headrace.app.sim_telemetry import SimTelemetry
-from headrace.app.times import instant
+from headrace.app.times import instant, within_calendar
 from headrace.core import BadInput, Interval, epoch_s
 from headrace.engine.clock import Clock, FastClock, WallClock
 from headrace.sim.equipment import (
@@ -301,7 +301,7 @@ def _clock(loaded: LoadedSite, speed: float, start: str | None, anchor_s: float 
     wall_s = anchor_s if anchor_s is not None else _wall_s()
     if start_s is None:
         start_s = wall_s if loaded.window is None else float(loaded.window.start_s)
-    return FastClock(start_s=start_s, speed_ratio=speed, anchor_wall_s=wall_s)
+    return within_calendar(FastClock(start_s=start_s, speed_ratio=speed, anchor_wall_s=wall_s))
 
 
 def _conditions(loaded: LoadedSite, clock: Clock, data: Path | None) -> tuple[Conditions, str]:

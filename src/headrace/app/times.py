@@ -1,12 +1,17 @@
 """Times that a person types, and the period they ask for."""
 
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from headrace.adapters.sitefile import LoadedSite
 from headrace.core import BadInput, Interval, epoch_s, iso
+from headrace.engine.clock import Clock
 
-__all__ = ["instant", "period"]
+__all__ = ["instant", "period", "within_calendar"]
+
+LAST_S: Final = 4_102_444_800.0
+"""The year 2100, epoch seconds: a site's clock beyond it was not meant."""
 
 
 def instant(text: str, time_zone: str) -> datetime:
@@ -49,6 +54,20 @@ def period(loaded: LoadedSite, start: str | None, end: str | None) -> Interval |
             "Give a later --to",
         )
     return Interval(start=first, end=last)
+
+
+def within_calendar(clock: Clock) -> Clock:
+    """The clock, if it tells a time that a site can be at.
+
+    Raises
+    ------
+    BadInput
+        If it does not: mistyped, or a number that is none.
+    """
+    if not 0.0 <= clock.now_s() <= LAST_S:
+        found = f"the site's clock would be at {clock.now_s():g} s, outside the years 1970 to 2100"
+        raise BadInput("--start, --speed and --anchor", found, "Give --start in ISO-8601, --anchor in epoch seconds")
+    return clock
 
 
 def _local(at: datetime, zone: ZoneInfo, text: str) -> datetime:

@@ -21,6 +21,7 @@ from headrace.app.live.booking import Booking
 from headrace.app.live.doors import Doors, real_doors, simulated_doors, twinned
 from headrace.app.live.plan import LOOK_BACK_S, LivePlan, keep_copies, live_header, recorded_series
 from headrace.app.live.warming import warm_up
+from headrace.app.times import within_calendar
 from headrace.control.orders import Order
 from headrace.control.ports import Meters
 from headrace.core import BadInput, Interval
@@ -252,6 +253,10 @@ def _log(run: Run, stack: AsyncExitStack, engine: Engine, doors: Doors, journal:
 
 
 def _clock(run: Run) -> Clock:
+    return within_calendar(_unbounded(run))
+
+
+def _unbounded(run: Run) -> Clock:
     if run.speed_ratio is None:
         return WallClock()
     if run.start_s is None:
