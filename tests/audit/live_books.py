@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-FIRM_TAKERS = (0, 1, 2, 3)
+SLACK_MW = 1e-3
+"""A machine that says nothing counts in the engine at what it was last believed to draw, here at what it was told."""
 FALLS = {"stop", "cap", "open"}
 
 
@@ -162,106 +163,105 @@ def last_of(day: Day, role: str, before_line: int, now_s: int) -> float | None:
     return found
 
 
+LINES = [
+    "start",
+    "length",
+    "estimated",
+    "import_wh",
+    "export_wh",
+    "mining_sats",
+    "owners",
+    "position",
+    "energy_bought",
+    "energy_sold",
+    "adders",
+    "mining",
+    "pool_fees",
+    "ai_firm",
+    "ai_curtailable",
+    "inference",
+    "heat",
+    "service_credits",
+    "ppa",
+    "peak",
+    "generation",
+    "wear",
+]
+"""A statement's fields in the journal, in their order."""
+
+
 def check_money(day: Day) -> dict[str, int]:
     """Statements from readings, prices that had arrived and the site file, every line to the micro-unit."""
     day.series = known_series(day)
-    site, pending = day.site, []
-    code = site["site"]["currency"].lower()
-    leases = [(lease, cluster) for cluster in site["cluster"] for lease in cluster["lease"]]
+    settle_s = day.site["market"]["settlement_step_min"] * 60
     totals: dict[str, int] = defaultdict(int)
+    meters: list[list[Any]] = []
     for line, r in enumerate(day.records):
         if r["is"] != "closed":
             continue
-        pending.append(r)
+        meters.append(r["cycle"]["reading"][0])
         statement = r["cycle"].get("statement")
-        settles = (r["cycle"]["at_s"] + 300) % (site["market"]["settlement_step_min"] * 60) == 0
-        if settles != (statement is not None):
+        if ((r["cycle"]["at_s"] + 300) % settle_s == 0) != (statement is not None):
             day.wrong.append(f"{r['cycle']['at_s']}: a statement where none is due, or none where one is")
         if statement is None:
             continue
-        meters = [p["cycle"]["reading"][0] for p in pending]
-        start_s, end_s = meters[0][0], meters[-1][0] + 300
-        pending = []
-        imported, exported = sum(m[2] for m in meters), sum(m[3] for m in meters)
-        price = price_of(day, "real_time", line, start_s, end_s)
-        due: dict[str, int] = {}
-        if price is not None:
-            energy = micro(price)
-            due["energy_bought"] = -nearest(Fraction(imported) * energy / 10**6)
-            due["energy_sold"] = nearest(Fraction(exported) * energy / 10**6)
-        elif not statement[2]:
-            day.wrong.append(f"{start_s}: settled at an invented price that is not marked estimated")
-        tariff = site["tariff"]
-        due["adders"] = -nearest(
-            (
-                imported * micro(tariff[f"import_adder_{code}_per_mwh"])
-                + exported * micro(tariff[f"export_deduction_{code}_per_mwh"])
-            )
-            / 10**6
-        )
-        btc = price_of(day, "bitcoin_price", line, start_s - 86_400, start_s)  # close of the last day that had ended
-        difficulty, reward = (last_of(day, role, line, end_s) for role in ("difficulty", "block_reward"))
-        gross_all = net_all = 0
-        if None not in (difficulty, reward):
-            for k, miner in enumerate(site["miner"]):
-                work = sum(m[12][k] for m in meters)
-                gross = work * 10**15 * round(reward * 10**8) // (round(difficulty) * 2**32)
-                fee = -((-gross * round(miner["pool_fee_ratio"] * 10**6)) // 10**6)
-                gross_all, net_all = gross_all + gross, net_all + gross - fee
-            due["mining_sats"] = net_all
-        firm = curtailable = credits = 0
-        for k, (lease, _) in enumerate(leases):
-            delivered, short = sum(m[8][k] for m in meters), sum(m[9][k] for m in meters)
-            rent = int(delivered * micro(lease[f"price_{code}_per_gpu_h"]) / 3600)
-            if lease["firmness"] == "firm":
-                firm += rent
-            else:
-                curtailable += rent
-            owed = short * micro(lease[f"credit_{code}_per_gpu_h"]) / 3600
-            credits += -int(-owed // 1)
-        due |= {"ai_firm": firm, "ai_curtailable": curtailable, "service_credits": -credits}
-        discharged = sum(m[5] for m in meters)
-        due["wear"] = -nearest(discharged * micro(site["battery"][f"wear_{code}_per_mwh"]) / 10**6)
-        said = dict(
-            zip(
-                (
-                    "start",
-                    "length",
-                    "estimated",
-                    "import_wh",
-                    "export_wh",
-                    "mining_sats",
-                    "owners",
-                    "position",
-                    "energy_bought",
-                    "energy_sold",
-                    "adders",
-                    "mining",
-                    "pool_fees",
-                    "ai_firm",
-                    "ai_curtailable",
-                    "inference",
-                    "heat",
-                    "service_credits",
-                    "ppa",
-                    "peak",
-                    "generation",
-                    "wear",
-                ),
-                statement,
-                strict=False,
-            )
-        )
-        due |= {"start": start_s, "length": end_s - start_s, "import_wh": imported, "export_wh": exported}
-        if btc is not None and "mining_sats" in due:
-            due["mining"] = nearest(Fraction(gross_all) * micro(btc) / 10**8)
-            due["pool_fees"] = nearest(Fraction(net_all) * micro(btc) / 10**8) - due["mining"]
+        said = dict(zip(LINES, statement, strict=False))
+        due = energy_due(day, line, meters, said) | mining_due(day, line, meters) | leases_due(day, meters)
         for name, amount in due.items():
             if said[name] != amount:
-                day.wrong.append(f"{start_s}: {name} is {said[name]}, should be {amount}")
-            elif name not in ("start", "length"):
-                totals[name] += amount
+                day.wrong.append(f"{meters[0][0]}: {name} is {said[name]}, should be {amount}")
+            totals[name] += amount
+        meters = []
     return dict(totals)
+
+
+def energy_due(day: Day, line: int, meters: list[list[Any]], said: dict[str, Any]) -> dict[str, int]:
+    """Lines that follow from the connection's meter and the battery's."""
+    start_s, end_s = meters[0][0], meters[-1][0] + 300
+    imported, exported = sum(m[2] for m in meters), sum(m[3] for m in meters)
+    code, tariff = day.site["site"]["currency"].lower(), day.site["tariff"]
+    due = {"start": start_s, "length": end_s - start_s, "import_wh": imported, "export_wh": exported}
+    price = price_of(day, "real_time", line, start_s, end_s)
+    if price is not None:
+        due["energy_bought"] = -nearest(Fraction(imported) * micro(price) / 10**6)
+        due["energy_sold"] = nearest(Fraction(exported) * micro(price) / 10**6)
+    elif not said["estimated"]:
+        day.wrong.append(f"{start_s}: settled at an invented price that is not marked estimated")
+    adder = imported * micro(tariff[f"import_adder_{code}_per_mwh"])
+    adder += exported * micro(tariff[f"export_deduction_{code}_per_mwh"])
+    wear = sum(m[5] for m in meters) * micro(day.site["battery"][f"wear_{code}_per_mwh"])
+    return due | {"adders": -nearest(adder / 10**6), "wear": -nearest(wear / 10**6)}
+
+
+def mining_due(day: Day, line: int, meters: list[list[Any]]) -> dict[str, int]:
+    """Satoshis of the work, and what they are worth at the close of the last day that had ended."""
+    start_s, end_s = meters[0][0], meters[-1][0] + 300
+    difficulty, reward = (last_of(day, role, line, end_s) for role in ("difficulty", "block_reward"))
+    btc = price_of(day, "bitcoin_price", line, start_s - 86_400, start_s)
+    if difficulty is None or reward is None:
+        return {}
+    gross_all = net_all = 0
+    for k, miner in enumerate(day.site["miner"]):
+        work = sum(m[12][k] for m in meters)
+        gross = work * 10**15 * round(reward * 10**8) // (round(difficulty) * 2**32)
+        fee = -((-gross * round(miner["pool_fee_ratio"] * 10**6)) // 10**6)
+        gross_all, net_all = gross_all + gross, net_all + gross - fee
+    if btc is None:
+        return {"mining_sats": net_all}
+    value, kept = (nearest(Fraction(sats) * micro(btc) / 10**8) for sats in (gross_all, net_all))
+    return {"mining_sats": net_all, "mining": value, "pool_fees": kept - value}
+
+
+def leases_due(day: Day, meters: list[list[Any]]) -> dict[str, int]:
+    """Rent rounded down and credits rounded up, each lease and interval by itself."""
+    code = day.site["site"]["currency"].lower()
+    due = {"ai_firm": 0, "ai_curtailable": 0, "service_credits": 0}
+    for k, lease in enumerate(lease for cluster in day.site["cluster"] for lease in cluster["lease"]):
+        delivered, short = sum(m[8][k] for m in meters), sum(m[9][k] for m in meters)
+        rent = delivered * micro(lease[f"price_{code}_per_gpu_h"]) / 3600
+        due["ai_firm" if lease["firmness"] == "firm" else "ai_curtailable"] += int(rent)
+        due["service_credits"] += int(-short * micro(lease[f"credit_{code}_per_gpu_h"]) / 3600 // 1)
+    return due
 
 
 def check_commands(day: Day) -> None:
@@ -391,7 +391,7 @@ def check_ramps(day: Day) -> list[tuple[float, float, str]]:
     last = day.records[0]["at_us"] / 1e6 - 60
     for at, moved, why in windows:
         since = min(60.0, at - last)
-        if moved > up * since + 1e-6 or -moved > down * since + 1e-6:
+        if moved > up * since + SLACK_MW or -moved > down * since + SLACK_MW:
             day.wrong.append(f"{why}: {moved:+.4f} MW {since:.1f} s after the last move ({up * since:.4f} allowed)")
         if abs(moved) > 1e-9:
             last = at

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from headrace.app.live.plan import live_plan
 from headrace.app.live.running import Run, run_live
 from headrace.control.orders import Authority, LockOut, Order, OrderKind
@@ -62,6 +64,84 @@ ORDERS: tuple[dict[str, Any], ...] = (
 )
 
 
+class Auditor:
+    """What runs beside the site: one that writes down the world's truth, one that asks for things.
+
+    Parameters
+    ----------
+    out
+        Folder of the run.
+    faults, orders
+        As in `FAULTS` and `ORDERS`.
+    start_s
+        When the day began, epoch seconds.
+    """
+
+    def __init__(self, out: Path, faults: Sequence[Any], orders: Sequence[dict[str, Any]], start_s: int) -> None:
+        self._out, self._faults, self._orders, self._start_s = out, faults, orders, start_s
+        self.results: dict[str, Any] = {}
+
+    async def watch(self, live: Any) -> None:
+        """Spoil the world as the script has it, and write it down every ten seconds."""
+        engine = live._engine
+        world = engine.meters._world
+        for kind, target, first_h, last_h, value in self._faults:
+            spell = {"start_s": first_h * 3600, "end_s": last_h * 3600}
+            world.add_fault(Fault(kind=FaultKind(kind), target=target, value=value, **spell))
+        with (self._out / "truth.jsonl").open("w") as file:
+            while True:
+                world.advance(engine.clock.now_us())
+                file.write(json.dumps(truth_of(world)) + "\n")
+                await engine.clock.sleep_until(engine.clock.now_s() + 10.0)
+
+    async def ask(self, live: Any) -> None:
+        """Order, lock and release."""
+        clock = live._engine.clock
+        for step in self._orders:
+            await clock.sleep_until(self._start_s + step["at_h"] * 3600)
+            if "lock" in step:
+                out = LockOut(asset=step["lock"], holder=step["by"], since_us=clock.now_us(), reason="fans")
+                self.results[f"lock {step['lock']} {step['by']}"] = live.lock(out)
+            elif "release" in step:
+                said = live.release(step["release"], holder=step["by"])
+                self.results[f"release {step['release']} {step['by']}"] = said
+            else:
+                said = await live.submit(order_of(step, clock.now_us()))
+                self.results.setdefault(step["id"], []).append(msgspec.to_builtins(said))
+
+
+def truth_of(world: Any) -> dict[str, Any]:
+    """The world's own powers and totals."""
+    feeders = ["", *(each.name for each in world.inventory.feeders)]
+    return {
+        "at_us": world.now_us,
+        "net_w": world.net_import_w(),
+        "feeder_w": dict(zip(feeders, world.feeder_w().tolist(), strict=True)),
+        "battery_w": world.storage.power_w,
+        "soc": world.storage.soc_ratio,
+        "totals": dict(world.totals.counters()),
+    }
+
+
+def order_of(step: dict[str, Any], now_us: int) -> Order:
+    """A line of the script as an order that comes now."""
+    starts_us = now_us + round(step.get("starts_h", 0.0) * 3.6e9)
+    return Order(
+        id=step["id"],
+        kind=OrderKind(step["kind"]),
+        authority=Authority(step["authority"]),
+        mw=step.get("mw", 0.0),
+        feeder=step.get("feeder", ""),
+        received_us=now_us,
+        starts_us=starts_us,
+        ends_us=starts_us + round(step["for_h"] * 3.6e9) if "for_h" in step else None,
+        within_s=step.get("within_s", 1.0),
+        ends=step.get("ends", ""),
+        issued_by="auditor",
+        reason="audit",
+    )
+
+
 def run_day(
     out: Path,
     *,
@@ -78,84 +158,7 @@ def run_day(
     os.environ.setdefault("HEADRACE_DEMO_MINERS", "admin")
     plan = live_plan(SITES / f"{site}.toml", devices or SITES / f"{site}.devices.toml", policy="rolling", poll_s=poll_s)
     out.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Any] = {}
-
-    async def watch(live: Any) -> None:
-        engine = live._engine
-        world = engine.meters._world
-        for kind, target, first_h, last_h, value in faults:
-            world.add_fault(
-                Fault(kind=FaultKind(kind), target=target, start_s=first_h * 3600, end_s=last_h * 3600, value=value)
-            )
-        with (out / "truth.jsonl").open("w") as file:
-            while True:
-                now_us = engine.clock.now_us()
-                world.advance(now_us)
-                said = {
-                    "at_us": world.now_us,
-                    "net_w": world.net_import_w(),
-                    "feeder_w": dict(
-                        zip(
-                            ["", *(f.name for f in plan.devices.inventory.feeders)],
-                            world.feeder_w().tolist(),
-                            strict=True,
-                        )
-                    ),
-                    "machine_w": dict(
-                        zip(
-                            [a.name for a in world.layout.machines],
-                            world.machines.power_w.round(1).tolist(),
-                            strict=True,
-                        )
-                    ),
-                    "battery_w": world.storage.power_w if world.storage else 0.0,
-                    "soc": world.storage.soc_ratio if world.storage else 0.0,
-                    "totals": dict(world.totals.counters()),
-                }
-                file.write(json.dumps(said) + "\n")
-                await engine.clock.sleep_until(engine.clock.now_s() + 10.0)
-
-    async def ask(live: Any) -> None:
-        clock = live._engine.clock
-        for step in orders:
-            await clock.sleep_until(at_s + step["at_h"] * 3600)
-            if "lock" in step:
-                results[f"lock {step['lock']} {step['by']}"] = live.lock(
-                    LockOut(asset=step["lock"], holder=step["by"], since_us=clock.now_us(), reason="fans")
-                )
-            elif "release" in step:
-                results[f"release {step['release']} {step['by']}"] = live.release(step["release"], holder=step["by"])
-            else:
-                now_us = clock.now_us()
-                starts_us = now_us + round(step.get("starts_h", 0.0) * 3.6e9)
-                said = await live.submit(
-                    Order(
-                        id=step["id"],
-                        kind=OrderKind(step["kind"]),
-                        authority=Authority(step["authority"]),
-                        mw=step.get("mw", 0.0),
-                        feeder=step.get("feeder", ""),
-                        received_us=now_us,
-                        starts_us=starts_us,
-                        ends_us=starts_us + round(step["for_h"] * 3.6e9) if "for_h" in step else None,
-                        within_s=step.get("within_s", 1.0),
-                        ends=step.get("ends", ""),
-                        issued_by="auditor",
-                        reason="audit",
-                    )
-                )
-                results.setdefault(step["id"], []).append(
-                    {
-                        "asked_mw": said.asked_mw,
-                        "met_mw": said.met_mw,
-                        "is_met": said.is_met,
-                        "at_us": said.at_us,
-                        "reasons": said.reasons,
-                        "refused": said.refused,
-                        "order_us": now_us,
-                    }
-                )
-
+    auditor = Auditor(out, faults, orders, at_s)
     run_live(
         Run(
             plan=plan,
@@ -165,7 +168,7 @@ def run_day(
             start_s=float(at_s),
             last_s=hours * 3600.0,
             seed=7,
-            beside=(watch, ask),
+            beside=(auditor.watch, auditor.ask),
         )
     )
-    (out / "results.json").write_text(json.dumps(results, indent=1))
+    (out / "results.json").write_text(json.dumps(auditor.results, indent=1))
