@@ -45,7 +45,9 @@ async def test_the_same_over_a_real_broker_with_the_counters(tmp_path):
         devices, world = made(text, clock, 7.5)
         clock.at_s += 3600.0
         published = SimTelemetry(world, devices, clock.now_us)
-        heard = MqttTelemetry(MqttLink(MqttEndpoint(host="127.0.0.1", port=port, client_id="site")), "edge")
+        heard = MqttTelemetry(
+            MqttLink(MqttEndpoint(host="127.0.0.1", port=port, client_id="site")), "edge", clock.now_us
+        )
         assert await heard.start()
         published.start()
         bms = Bms(devices.file.bms, ModbusLinks(), clock.now_us, heard)

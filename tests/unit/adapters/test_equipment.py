@@ -179,7 +179,7 @@ async def test_bytes_that_are_no_modbus_give_a_reason_and_no_noise(junk):
 
 
 def telemetry() -> MqttTelemetry:
-    return MqttTelemetry(MqttLink(MqttEndpoint(host="127.0.0.1", port=1, client_id="t")), "site")
+    return MqttTelemetry(MqttLink(MqttEndpoint(host="127.0.0.1", port=1, client_id="t")), "site", lambda: 0)
 
 
 def message(topic: str, payload: bytes) -> MqttMessage:
@@ -207,6 +207,27 @@ def test_telemetry_that_makes_no_sense_is_counted_and_dropped(payload):
     assert heard.refused == 1
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"at_us": 99000000000, "power_w": 5}',  # from a time to come: it would outlast every true reading
+        b'{"at_us": 9' + b"0" * 40 + b', "power_w": 5}',
+        b'{"at_us": 2, "power_w": 1' + b"0" * 400 + b"}",
+        b'{"at_us": 2, "power_w": -200000000000}',
+        b'{"at_us": 2, "power_w": 5, "soc_ratio": 1.5}',
+        b'{"at_us": 2, "power_w": 5, "x": ' + b"[" * 50_000,
+    ],
+)
+def test_a_reading_that_cannot_be_leaves_the_true_one_standing(payload):
+    heard = telemetry()
+    heard.take(message("site/meter/A", b'{"at_us": 1, "power_w": 7}'))
+    heard.take(message("site/meter/A", payload))
+    assert [each.power_w for each in heard.meters()] == [7]
+    heard.take(message("site/meter/A", b'{"at_us": 3, "power_w": 8}'))
+    assert [each.power_w for each in heard.meters()] == [8]
+    assert heard.refused == 1
+
+
 @given(st.binary(max_size=80), st.sampled_from(["meter", "counter", "temperature", "else"]))
 def test_no_bytes_break_telemetry(payload, kind):
     heard = telemetry()
@@ -215,7 +236,7 @@ def test_no_bytes_break_telemetry(payload, kind):
 
 async def test_telemetry_comes_over_a_real_broker(tmp_path):
     with broker(tmp_path) as port:
-        heard = MqttTelemetry(MqttLink(MqttEndpoint(host="127.0.0.1", port=port, client_id="site")), "edge")
+        heard = MqttTelemetry(MqttLink(MqttEndpoint(host="127.0.0.1", port=port, client_id="site")), "edge", lambda: 0)
         speaker = MqttLink(MqttEndpoint(host="127.0.0.1", port=port, client_id="gateway"))
         assert await heard.start()
         assert await speaker.start()

@@ -25,6 +25,6 @@ def test_a_chain_of_no_text_is_refused(tmp_path):
 
 
 def test_telemetry_of_no_text_is_counted():
-    telemetry = MqttTelemetry(MqttLink(MqttEndpoint(host="127.0.0.1", port=1, client_id="t")), "edge")
+    telemetry = MqttTelemetry(MqttLink(MqttEndpoint(host="127.0.0.1", port=1, client_id="t")), "edge", lambda: 0)
     telemetry.take(MqttMessage(topic="edge/meter/poi", payload=b'{"at_us":1,"\x80":"x"}', is_retained=False))
     assert telemetry.refused == 1

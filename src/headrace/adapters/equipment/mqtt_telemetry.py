@@ -11,6 +11,7 @@ the last of its name too, so a retained message never brings the past back.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -23,6 +24,11 @@ __all__ = ["MqttTelemetry"]
 
 NAMES_MAX: Final = 10_000
 """Most names of a kind that are kept: a broker full of junk does not fill the memory."""
+AHEAD_MAX_US: Final = 60_000_000
+"""How far a publisher's clock may be ahead of ours: what comes from further ahead would outlast every true reading."""
+POWER_MAX_W: Final = 100_000_000_000
+"""More than any meter shows."""
+TOTAL_MAX: Final = 2**63 - 1
 
 
 class _Meter(msgspec.Struct, frozen=True):
@@ -57,11 +63,14 @@ class MqttTelemetry:
         Connection to the broker; this is its only reader.
     prefix
         First part of the topics.
+    now_us
+        The site's clock, epoch microseconds.
     """
 
-    def __init__(self, link: MqttLink, prefix: str) -> None:
+    def __init__(self, link: MqttLink, prefix: str, now_us: Callable[[], int]) -> None:
         self._link = link
         self._prefix = prefix
+        self._now_us = now_us
         self._meters: dict[str, _Meter] = {}
         self._counters: dict[str, _Counter] = {}
         self._temperatures: dict[str, _Temperature] = {}
@@ -117,7 +126,8 @@ class MqttTelemetry:
             kind
         ]  # type: ignore[assignment]
         last = kept.get(name)
-        if (last is None and len(kept) >= NAMES_MAX) or not _is_sane(value):
+        is_ahead = value.at_us > self._now_us() + AHEAD_MAX_US
+        if (last is None and len(kept) >= NAMES_MAX) or is_ahead or not _is_sane(value):
             self.refused += 1
         elif last is None or value.at_us >= last.at_us:  # type: ignore[attr-defined]
             kept[name] = value
@@ -131,8 +141,9 @@ def _is_sane(value: _Meter | _Counter | _Temperature) -> bool:
     """Within what can be: JSON has no infinities, but ranges of its own."""
     match value:
         case _Meter():
-            return value.soc_ratio is None or 0.0 <= value.soc_ratio <= 1.0
+            is_power = -POWER_MAX_W <= value.power_w <= POWER_MAX_W
+            return is_power and (value.soc_ratio is None or 0.0 <= value.soc_ratio <= 1.0)
         case _Counter():
-            return value.total >= 0
+            return 0 <= value.total <= TOTAL_MAX
         case _Temperature():
             return -100.0 < value.temp_c < 200.0

@@ -119,7 +119,7 @@ def _real_doors(plan: LivePlan, now_us: Callable[[], int], known: tuple[Order, .
         most_mw=plan.loaded.site.connection.import_max_mw,
         known=known,
     )
-    telemetry = _telemetry(plan)
+    telemetry = _telemetry(plan, now_us)
     meters = EquipmentMeters(file, links, now_us, telemetry)
     outdoor = None if file.bms is None else _outdoor(Bms(file.bms, links, now_us, telemetry))
     return Doors(drivers=drivers, meters=meters, signals=signals, outdoor=outdoor)
@@ -133,7 +133,7 @@ def _outdoor(bms: "Bms") -> Callable[[], Awaitable[OutdoorReading]]:
     return read
 
 
-def _telemetry(plan: LivePlan) -> "MqttTelemetry | None":
+def _telemetry(plan: LivePlan, now_us: Callable[[], int]) -> "MqttTelemetry | None":
     """What the site's broker brings, if it has one."""
     section = plan.devices.file.mqtt
     if section is None:
@@ -150,7 +150,7 @@ def _telemetry(plan: LivePlan) -> "MqttTelemetry | None":
         username=section.user or "",
         password_file=password,
     )
-    return MqttTelemetry(MqttLink(endpoint), section.prefix)
+    return MqttTelemetry(MqttLink(endpoint), section.prefix, now_us)
 
 
 def _miners(plan: LivePlan, now_us: Callable[[], int]) -> dict[str, Driver]:
