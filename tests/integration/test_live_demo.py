@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from flex_factory import AGENT_KEY, SITE_KEY, feed, mock, private_pem, public_pem, wall_us
 from headrace.adapters.devicefile import load_devices
 from headrace.adapters.sitefile import load_site
 from headrace.app.live.factories import factory_drivers
 from headrace.app.live.plan import live_plan
 from headrace.app.live_demo.children import Child, DemoFailed
 from headrace.app.live_demo.ground import Network, lay_ground
+from headrace.control.commands import Action, Command, Result
 from headrace.core import BadInput
 from headrace.settlement.identities import fingerprint
+from mosquitto import broker
 
 START_S = 1_731_952_800
 HEADRACE = [sys.executable, "-c", "from headrace.app.cli import main; main()"]
@@ -79,9 +82,7 @@ async def test_a_process_that_ends_before_it_is_ready_is_told_with_its_own_words
         child.check()
 
 
-def test_an_ai_factory_of_the_device_file_becomes_a_driver(tmp_path, network):
-    from flex_factory import AGENT_KEY, SITE_KEY, private_pem, public_pem
-
+async def test_an_ai_factory_of_the_device_file_is_asked_over_the_sites_broker(tmp_path, network):
     laid = ground(tmp_path / "out", network)
     (laid.folder / "secrets" / "site.pem").write_bytes(private_pem(SITE_KEY))
     (laid.folder / "secrets" / "hall1.pem").write_bytes(public_pem(AGENT_KEY))
@@ -102,12 +103,34 @@ tag = "main-a"
 full_kw = 83.2
 standby_kw = 25.0
 [mqtt]
+port = {port}
 """
-    laid.devices.write_text(before + factory + after[after.index("\n[") :])
-    plan = live_plan(laid.site, laid.devices)
-    (name, driver), *others = factory_drivers(plan, lambda: START_S * 1_000_000).items()
-    assert (name, driver.name, others) == ("dsx-flex.hall1", "dsx-flex.hall1", [])
-    assert [each.address for each in plan.devices.inventory.assets if each.driver == name] == ["main-a"]
+    with broker(tmp_path / "broker") as port:
+        laid.devices.write_text(before + factory.format(port=port) + after[after.index("\n[") :])
+        plan = live_plan(laid.site, laid.devices)
+        ((name, driver),) = factory_drivers(plan, wall_us).items()
+        feeds = [each for each in plan.devices.inventory.assets if each.driver == name]
+        assert [(each.name, each.address) for each in feeds] == [("hall1.main-a", "main-a")]
+        hall = mock(port, [feed(full_mw=0.0832, least_mw=0.01)])
+        hall.start()
+        try:
+            await driver.arm(feeds)
+            now_us = wall_us()
+            stop = Command(
+                id="o1.0",
+                asset="hall1.main-a",
+                action=Action.STOP,
+                commanded_us=now_us,
+                expires_us=now_us + 60_000_000,
+                reason="order.grid.shed",
+            )
+            (outcome,) = await driver.send([stop])
+            (reading,) = await driver.read()
+        finally:
+            await driver.close()
+            hall.close()
+    assert outcome.result is Result.ACKNOWLEDGED, outcome
+    assert reading.power_w == pytest.approx(25_000, rel=0.01)
 
 
 @pytest.mark.slow
