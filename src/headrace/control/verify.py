@@ -29,7 +29,8 @@ TOLERANCE_RATIO: Final = 0.002
 TOLERANCE_LEAST_MW: Final = 0.0005
 """And at least: half a kilowatt."""
 CALIBRATED_MOST_RATIO: Final = 0.1
-"""Devices' own figures are scaled to their feeder's meter, by this share at most."""
+"""Devices' own figures are scaled to their feeder's meter by this share at most; more is no matter of coarse sensors:
+something draws that is not believed, and says nothing of the others' figures."""
 STEPS_MOST: Final = 2_000
 """Sets of devices looked at before an attribution is given up as ambiguous."""
 
@@ -208,7 +209,7 @@ def _meter_ratio(layout: Layout, before: FleetState, f: int) -> float:
     if first is None or believed_mw <= TOLERANCE_LEAST_MW:
         return 1.0
     ratio = (first.power_w * MW_PER_W - float(layout.base_mw[f])) / believed_mw
-    return min(max(ratio, 1.0 - CALIBRATED_MOST_RATIO), 1.0 + CALIBRATED_MOST_RATIO)
+    return ratio if abs(ratio - 1.0) <= CALIBRATED_MOST_RATIO else 1.0
 
 
 class _Verdict:

@@ -237,10 +237,13 @@ class Guard:
         layout, binding = state.layout, state.binding(now_us)
         site_mw = engine.site_mw()
         feeder_mw = counted_by_feeder(layout, state.fleet, now_us=now_us, age_max_s=state.rules.meter_age_max_s)
+        wanted = self._shed_assets()
+        withheld = self._verdicts.suspects.withheld(wanted)
+        before = state.fleet
         wave = next_wave(
             layout,
             state.fleet,
-            self._shed_assets(),
+            [name for name in wanted if name not in withheld],
             state.worth_ccy_per_mwh(),
             is_permitted=True,
             binding=binding,
@@ -254,8 +257,9 @@ class Guard:
         if wave.commands:
             self._wave_us = now_us
             self._intervals.pace.moved()
-            await engine.carry_out(wave.commands)
-        if wave.is_done:
+            outcomes = await engine.carry_out(wave.commands)
+            self._verdicts.suspects.started(before, wave.commands, outcomes)
+        if wave.is_done and not withheld:
             self._is_waking = False
             engine.note(Waking(at_us=now_us, record=""))
             self._intervals.steer_again()

@@ -13,6 +13,7 @@ import msgspec
 from headrace.control.commands import Command, CommandOutcome
 from headrace.control.orders import LockOut, Order
 from headrace.control.setpoints import Mode
+from headrace.control.verify import Suspicion
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Proposal
 from headrace.engine.cycle import CycleRecord
@@ -39,6 +40,7 @@ __all__ = [
     "Resettled",
     "Started",
     "Stopped",
+    "Suspected",
     "Waking",
 ]
 
@@ -257,6 +259,19 @@ class Believed(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="b
     """What each is now, with the reason, by name; empty for one that is well again."""
 
 
+class Suspected(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="suspected", omit_defaults=True, gc=False
+):
+    """Who of a feeder's assets is suspected of not having stopped; replaces what was suspected of it."""
+
+    at_us: int
+    """See `Started.at_us`."""
+    feeder: str
+    """Its name."""
+    suspicions: tuple[Suspicion, ...] = ()
+    """Sets among which some still drew; empty when nobody is left."""
+
+
 class Delivered(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="delivered", omit_defaults=True, gc=False
 ):
@@ -344,6 +359,7 @@ LiveRecord = (
     | Commanded
     | Outcomes
     | Believed
+    | Suspected
     | Delivered
     | Followed
     | Waking

@@ -45,5 +45,7 @@ class LiveRules(msgspec.Struct, frozen=True, kw_only=True):
     headroom_ratio: float | None = None
     """Power that each inference service may take at once beyond what it asks for, as a share of its full power; None:
     services are not capped, and what passes a limit is shed once a meter shows it."""
+    wake_settle_s: float = 45.0
+    """Time that a started machine needs before a meter can tell what it draws, seconds."""
     verdict_max_s: float = 60.0
     """How long a meter may take to judge a command before it is left unjudged, seconds."""

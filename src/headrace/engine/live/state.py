@@ -17,6 +17,7 @@ from headrace.control.layout import Layout
 from headrace.control.locks import lock, release
 from headrace.control.orders import OrderKind
 from headrace.control.orders_in_force import Binding, HeldOrder, bind
+from headrace.control.verify import Suspicion
 from headrace.dispatch.uses import SiteModel
 from headrace.energy.tariffs import MonthlyPeak
 from headrace.engine.cycle import Decision, State
@@ -43,6 +44,7 @@ from headrace.engine.live.records import (
     Resettled,
     Started,
     Stopped,
+    Suspected,
     Waking,
 )
 from headrace.engine.live.resettling import Provisional, forgotten, provisional_of
@@ -98,6 +100,8 @@ class LiveState:
         self.delivered: dict[str, Delivered] = {}
         self.provisional: dict[int, Provisional] = {}
         """Settled at a substitute price, by start."""
+        self.suspicions: dict[str, tuple[Suspicion, ...]] = {}
+        """Who may still draw, by feeder."""
         self.followed: Followed | None = None
         self.waking: str | None = None
         self.health: dict[str, str] = {}
@@ -125,7 +129,7 @@ class LiveState:
                     self.orders.pop(order, None)
             case Commanded() | Outcomes() | Locked() | Released():
                 self._acted(record)
-            case Delivered() | Waking() | Believed() | Alarmed() | Followed():
+            case Delivered() | Waking() | Believed() | Suspected() | Alarmed() | Followed():
                 self._noticed(record)
             case Resettled():
                 self._resettled(record)
@@ -213,8 +217,12 @@ class LiveState:
                 freed = fleet if record.refused else release(layout, fleet, asset=record.asset, holder=record.by)
                 self.fleet = freed if isinstance(freed, FleetState) else fleet
 
-    def _noticed(self, record: Delivered | Waking | Believed | Alarmed | Followed) -> None:
+    def _noticed(self, record: Delivered | Waking | Believed | Suspected | Alarmed | Followed) -> None:
         match record:
+            case Suspected():
+                self.suspicions.pop(record.feeder, None)
+                if record.suspicions:
+                    self.suspicions[record.feeder] = record.suspicions
             case Followed():
                 self.followed = record
             case Delivered():

@@ -10,6 +10,7 @@ from headrace.control.layout import US_PER_S
 from headrace.control.verify import verify
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.records import Believed, Outcomes
+from headrace.engine.live.suspects import Suspects
 
 __all__ = ["Verdicts"]
 
@@ -33,6 +34,8 @@ class Verdicts:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._open: list[_Case] = []
+        self.suspects = Suspects(engine)
+        """Who is suspected, and what restorations say of them."""
 
     def open(self, before: FleetState, commands: Sequence[Command], outcomes: Sequence[CommandOutcome]) -> None:
         """Ask the meters about commands that were to take power off.
@@ -57,6 +60,7 @@ class Verdicts:
 
     def look(self) -> None:
         """Judge what can be judged by the meters' latest words."""
+        self.suspects.look()
         if not self._open:
             return
         now_us = self._engine.clock.now_us()
@@ -80,11 +84,8 @@ class Verdicts:
         if found.outcomes:
             engine.note(Outcomes(at_us=now_us, outcomes=found.outcomes))
         changes = dict.fromkeys(found.liars, "lying: acknowledged, and its feeder's meter shows otherwise")
-        changes |= {
-            each.feeder: f"suspected: {len(each.drops_mw)} assets, of which some still draw {each.residual_mw:.3f} MW"
-            for each in found.suspects
-        }
         changes |= {each.feeder: f"tripped: {each.excess_mw:.3f} MW went untold" for each in found.trips}
         if changes:
             engine.note(Believed(at_us=now_us, changes=changes))
+        self.suspects.suspect(found.suspects)
         return True
