@@ -12,7 +12,7 @@ from headrace.control.orders import Authority, LockOut, OrderKind
 from headrace.control.setpoints import Mode
 from headrace.dispatch.policies import AlwaysOn
 from headrace.engine.live.engine import JournalLost
-from headrace.engine.live.records import Closed, Commanded, Decided, Ordered, Outcomes, Released
+from headrace.engine.live.records import Alarmed, Closed, Commanded, Decided, Ordered, Outcomes, Released
 from headrace.engine.live.reproduce import reproduced
 from headrace.engine.live.solver import LATE, InlineSolver
 from headrace.sim.world.faults import Fault, FaultKind
@@ -218,6 +218,27 @@ def test_without_any_price_nothing_is_decided_and_orders_are_met(tmp_path):
     assert told[0].is_met
     assert decisions(campus) == []
     assert any(alarm.code == "engine.interval" for alarm in told[1].alarms)
+
+
+def test_a_meter_that_falls_silent_is_an_alarm_until_it_speaks(tmp_path):
+    gap = Fault(kind=FaultKind.METER_GAP, target="S21-hall.m", start_s=100.0, end_s=400.0)
+    campus = Campus(tmp_path / "live.jsonl", policy=AlwaysOn, faults=[gap])
+    campus.run(HALF_HOUR_S)
+    told = [each for each in campus.records() if isinstance(each, Alarmed)]
+    assert [(each.code, each.is_up) for each in told] == [
+        ("meter.silent.S21-hall", True),
+        ("meter.silent.S21-hall", False),
+    ]
+    silent_s = (told[1].at_us - told[0].at_us) / 1e6
+    assert silent_s == pytest.approx(300.0 - RULES.meter_age_max_s, abs=5.0)
+
+
+def test_a_reading_of_a_time_to_come_is_no_reading(tmp_path):
+    skew = Fault(kind=FaultKind.CLOCK_SKEW, target="S21-hall.m", start_s=100.0, end_s=400.0, value=86_400.0)
+    campus = Campus(tmp_path / "live.jsonl", policy=AlwaysOn, faults=[skew])
+    campus.run(HALF_HOUR_S)
+    told = [(each.code, each.is_up) for each in campus.records() if isinstance(each, Alarmed)]
+    assert told == [("meter.silent.S21-hall", True), ("meter.silent.S21-hall", False)]
 
 
 def test_a_full_disk_ends_the_engine_before_it_acts_unwritten(tmp_path, monkeypatch):

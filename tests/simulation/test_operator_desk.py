@@ -18,6 +18,8 @@ def test_an_operator_sees_what_an_order_would_do_then_it_does_that(tmp_path):
         seen["preview"] = desk.preview(asked)
         seen["receipt"] = await desk.submit(asked)
         seen["again"] = await desk.submit(asked)
+        more = order(campus, OrderKind.SHED, 6.0)
+        seen["more"] = await desk.submit(more)
         seen["unknown"] = await desk.submit(order(campus, OrderKind.SHED, 3.0, name="op.2", feeder="hall 9"))
         seen["lock"] = await desk.lock(LockOut(asset="S21-hall.1", holder="op", since_us=desk.now_us(), reason="fan"))
         seen["no such"] = await desk.lock(LockOut(asset="x", holder="op", since_us=desk.now_us(), reason="fan"))
@@ -31,6 +33,7 @@ def test_an_operator_sees_what_an_order_would_do_then_it_does_that(tmp_path):
     assert receipt.is_met
     assert receipt.metered_mw >= 0.99 * 3.0
     assert seen["again"].metered_mw == receipt.metered_mw
+    assert (seen["more"].refused, seen["more"].is_met) == ("order.same_id_asks_otherwise", False)
     assert seen["unknown"].refused == "order.unknown_feeder"
     assert seen["lock"].refused == ""
     assert seen["no such"].refused == "lock.unknown_asset"

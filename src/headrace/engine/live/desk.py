@@ -62,6 +62,12 @@ class OrderDesk:
     async def submit(self, order: Order) -> Delivered:
         """Take an order and wait for the meter's word; whoever hangs up does not undo it."""
         state = self._engine.state
+        held = state.orders.get(order.id)
+        if held is not None and _asks(held.order) != _asks(order):
+            refused = "order.same_id_asks_otherwise"  # nobody is told that it was met
+            return msgspec.structs.replace(
+                self._result(order, order.mw, 0.0, (refused,)), refused=refused, is_met=False
+            )
         running = self._running.get(order.id)
         if running is None:
             if state.is_seen(order.id):
@@ -268,8 +274,8 @@ class OrderDesk:
         return float(state.fleet.drawn_mw[state.layout.feeder_of == f].sum() + state.layout.base_mw[f])
 
     def _result(self, order: Order, asked_mw: float, met_mw: float, reasons: tuple[str, ...]) -> Delivered:
-        measured_mw = self._engine.feeder_mw(order.feeder) if order.feeder else self._engine.site_mw()
-        if met_mw > 0.0 and measured_mw is None:
+        engine = self._engine
+        if met_mw > 0.0 and (engine.feeder_mw(order.feeder) if order.feeder else engine.site_mw()) is None:
             reasons = (*reasons, "meter.silent")  # what is told is what devices said
         return Delivered(
             at_us=self._engine.clock.now_us(),
@@ -279,3 +285,8 @@ class OrderDesk:
             is_met=met_mw >= asked_mw * MET_RATIO - SMALL_MW and not self._engine.state.seen.get(order.id),
             reasons=reasons,
         )
+
+
+def _asks(order: Order) -> tuple[object, ...]:
+    """What an order asks for, without when it came and why."""
+    return (order.kind, order.mw, order.feeder, order.ends)

@@ -163,8 +163,11 @@ class Engine:
             self.alarm("door.meters", f"meters: {type(error).__name__}: {error}", is_up=True)
             return ()
         self.alarm("door.meters", "", is_up=False)
-        self.state.fleet = absorb(self.state.layout, self.state.fleet, readings)
-        return readings
+        ahead_us = self.clock.now_us() + round(self.state.rules.meter_age_max_s * US_PER_S)
+        believed = tuple(each for each in readings if each.at_us <= ahead_us)  # a time to come would never grow old
+        self.state.fleet = absorb(self.state.layout, self.state.fleet, believed)
+        self._watch_meters()
+        return believed
 
     async def read_counters(self) -> tuple[CounterReading, ...]:
         """Read every running total that answers."""
@@ -263,6 +266,13 @@ class Engine:
         await asyncio.gather(*doors, self.meters.close(), return_exceptions=True)
         if not self._lost:
             self._journal.close()
+
+    def _watch_meters(self) -> None:
+        """Raise an alarm where no reading is young enough: no limit is kept and no order proven there."""
+        feeders = self.state.layout.inventory.feeders
+        places = {"site": self.site_mw()} | {each.name: self.feeder_mw(each.name) for each in feeders}
+        for place, mw in places.items():
+            self.alarm(f"meter.silent.{place}", "no reading young enough to keep a limit by", is_up=mw is None)
 
     def _loads_counted(self) -> list[tuple[str, float]]:
         self.count_loads()
