@@ -112,3 +112,11 @@ def test_the_same_record_makes_the_same_commands():
     fleet = running(layout)
     assert take(layout, fleet, 3.0).commands == take(layout, fleet, 3.0).commands
     assert all(command.action is Action.STOP for command in take(layout, fleet, 3.0).commands)
+
+
+def test_what_is_spared_is_not_expected():
+    layout = site([asset("small", load="s19", full_mw=1.0), asset("large", load="s21", full_mw=3.0)])
+    shedding = take(layout, running(layout), 3.0)
+    assert told(shedding) == [("large", "stop")]
+    assert shedding.expected_mw == pytest.approx(3.0)
+    assert shedding.short_mw == 0.0
