@@ -22,7 +22,7 @@ from headrace.app.inputs import read_inputs
 from headrace.app.sim_channel import SimChannel
 from headrace.app.sim_nodes import WorldNode
 from headrace.app.sim_telemetry import SimTelemetry
-from headrace.app.times import instant, within_calendar
+from headrace.app.times import instant, not_negative, within_calendar
 from headrace.core import BadInput, Interval, epoch_s
 from headrace.engine.clock import Clock, FastClock, WallClock
 from headrace.sim.equipment import (
@@ -69,7 +69,7 @@ def run_sim(
         loaded.site,
         read.inventory,
         start_us=clock.now_us(),
-        seed=seed,
+        seed=not_negative("--seed", seed),
         conditions=conditions,
         faults=_faults(faults),
         tenants={tenant: feeder.name for feeder in read.file.feeder for tenant in feeder.tenants},

@@ -8,7 +8,7 @@ from headrace.adapters.sitefile import LoadedSite
 from headrace.core import BadInput, Interval, epoch_s, iso
 from headrace.engine.clock import Clock
 
-__all__ = ["instant", "period", "within_calendar"]
+__all__ = ["instant", "not_negative", "period", "within_calendar"]
 
 LAST_S: Final = 4_102_444_800.0
 """The year 2100, epoch seconds: a site's clock beyond it was not meant."""
@@ -68,6 +68,19 @@ def within_calendar(clock: Clock) -> Clock:
         found = f"the site's clock would be at {clock.now_s():g} s, outside the years 1970 to 2100"
         raise BadInput("--start, --speed and --anchor", found, "Give --start in ISO-8601, --anchor in epoch seconds")
     return clock
+
+
+def not_negative(option: str, number: int) -> int:
+    """A number that an option must give.
+
+    Raises
+    ------
+    BadInput
+        If it is below zero.
+    """
+    if number < 0:
+        raise BadInput(f"{option} {number}", "below zero", "Give a whole number of 0 or more")
+    return number
 
 
 def _local(at: datetime, zone: ZoneInfo, text: str) -> datetime:

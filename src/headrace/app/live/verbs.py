@@ -10,7 +10,7 @@ from headrace.app.live.plan import live_plan
 from headrace.app.live.running import Run, journal_path, run_live
 from headrace.app.outward import outward
 from headrace.app.printing import console, print_json
-from headrace.app.times import instant
+from headrace.app.times import instant, not_negative
 from headrace.core import BadInput, epoch_s, iso
 from headrace.engine.live.status import LiveStatus
 
@@ -18,6 +18,8 @@ __all__ = ["length_s", "run_live_verb"]
 
 LENGTHS_S: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 """Units that a length of time is typed in."""
+POLL_MIN_S: Final = 0.01
+POLL_MAX_S: Final = 300.0
 
 
 def run_live_verb(
@@ -40,7 +42,10 @@ def run_live_verb(
     as_json: bool,
 ) -> None:
     """Run a live site until it is told to stop, and print where it stands then."""
-    plan = live_plan(site, devices, policy=policy, poll_s=None if poll is None else length_s(poll))
+    poll_s = None if poll is None else length_s(poll)
+    if poll_s is not None and not POLL_MIN_S <= poll_s <= POLL_MAX_S:
+        raise BadInput(f"--poll {poll}", f"not within {POLL_MIN_S:g} s and {POLL_MAX_S:g} s", "Write 1s")
+    plan = live_plan(site, devices, policy=policy, poll_s=poll_s)
     if speed is not None and not 0.0 <= speed <= 1e6:
         raise BadInput(f"--speed {speed:g}", "not between 0 and a million", "Give site seconds per second, or 0")
     start_s = None if start is None else float(epoch_s(instant(start, plan.loaded.site.time_zone)))
@@ -56,7 +61,7 @@ def run_live_verb(
         anchor_s=anchor_s,
         last_s=None if lasting is None else length_s(lasting),
         data=data_folder(data),
-        seed=seed,
+        seed=not_negative("--seed", seed),
         has_api=has_api,
         is_logged=True,
         log=log,
