@@ -49,6 +49,7 @@ from headrace.engine.live.records import (
 )
 from headrace.engine.live.resettling import Provisional, forgotten, provisional_of
 from headrace.engine.live.rules import LiveRules
+from headrace.engine.live.shadowed import Beside
 from headrace.engine.live.worth import worth_of_loads
 from headrace.settlement import rates_of
 
@@ -100,6 +101,8 @@ class LiveState:
         self.delivered: dict[str, Delivered] = {}
         self.provisional: dict[int, Provisional] = {}
         """Settled at a substitute price, by start."""
+        self.shadowed = Beside()
+        """In shadow: what the real site did beside the decisions."""
         self.suspicions: dict[str, tuple[Suspicion, ...]] = {}
         """Who may still draw, by feeder."""
         self.followed: Followed | None = None
@@ -129,11 +132,11 @@ class LiveState:
                     self.orders.pop(order, None)
             case Commanded() | Outcomes() | Locked() | Released():
                 self._acted(record)
-            case Delivered() | Waking() | Believed() | Suspected() | Alarmed() | Followed():
+            case Delivered() | Waking() | Believed() | Suspected() | Alarmed() | Followed() | Observed():
                 self._noticed(record)
             case Resettled():
                 self._resettled(record)
-            case Observed() | Attested() | Stopped():
+            case Attested() | Stopped():
                 pass
 
     def is_seen(self, order: str) -> bool:
@@ -187,6 +190,7 @@ class LiveState:
         self.booked = record.counters
         self.estimated = record.estimated
         self.decision = None
+        self.shadowed.absorb(record)
 
     def _resettled(self, record: Resettled) -> None:
         start_s = record.statement.interval_start_s
@@ -217,8 +221,10 @@ class LiveState:
                 freed = fleet if record.refused else release(layout, fleet, asset=record.asset, holder=record.by)
                 self.fleet = freed if isinstance(freed, FleetState) else fleet
 
-    def _noticed(self, record: Delivered | Waking | Believed | Suspected | Alarmed | Followed) -> None:
+    def _noticed(self, record: Delivered | Waking | Believed | Suspected | Alarmed | Followed | Observed) -> None:
         match record:
+            case Observed():
+                self.shadowed.absorb(record)
             case Suspected():
                 self.suspicions.pop(record.feeder, None)
                 if record.suspicions:

@@ -5,6 +5,7 @@ import msgspec
 from headrace.control.orders import LockOut, Order
 from headrace.engine.live.engine import Engine
 from headrace.engine.live.records import Alarmed, Delivered, Followed
+from headrace.engine.live.shadowed import Comparison
 
 __all__ = ["FeederStatus", "LiveStatus", "LoadStatus", "status_of"]
 
@@ -90,6 +91,8 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Alarms that are up."""
     followed: Followed | None = None
     """How the market's base points were followed in the last period; None if none were."""
+    shadow: Comparison | None = None
+    """In shadow: decisions beside what the real site did; None otherwise."""
 
 
 def status_of(engine: Engine, *, is_shadow: bool, target_mw: dict[str, float]) -> LiveStatus:
@@ -130,6 +133,7 @@ def status_of(engine: Engine, *, is_shadow: bool, target_mw: dict[str, float]) -
         health=dict(state.health),
         alarms=tuple(state.alarms.values()),
         followed=state.followed,
+        shadow=state.shadowed.sum if is_shadow else None,
     )
 
 
