@@ -3,9 +3,11 @@
     read counters -> close and settle the interval that is over -> solve within a deadline -> write the decision
     -> steer, allocate, send
 
-Solving is waited for as long as it may take; the watch, the orders and the feeds go on beside it.
+Solving is waited for as long as it may take; the watch and the orders go on beside it. What feeds bring meanwhile is
+written after the decision that did not see it, so that a journal run again decides on the same.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping
 from typing import Final
@@ -23,7 +25,7 @@ from headrace.control.readings import CounterReading
 from headrace.dispatch.plan import Infeasible
 from headrace.dispatch.policies import Proposal, Sight
 from headrace.engine.live.engine import Engine
-from headrace.engine.live.feeds import FeedDoor
+from headrace.engine.live.feeds import FeedDoor, FeedNews
 from headrace.engine.live.meters import Amounts, amounts_of, counter_names, reading_of, split_evenly
 from headrace.engine.live.moment import decision_of, moment_of, setpoints_digest, settle_interval, sight_of, stale_roles
 from headrace.engine.live.pace import Pace
@@ -61,6 +63,8 @@ class Intervals:
         self._engine = engine
         self._solver = solver
         self._feeds = feeds
+        self._planning = asyncio.Lock()
+        """Held while a plan is made: what arrives meanwhile is written after the decision that did not see it."""
         self._names = counter_names(engine.state.model.site)
         self.targets: Targets | None = None
         self._sight: Sight | None = None
@@ -81,8 +85,17 @@ class Intervals:
     async def ask_feeds(self) -> bool:
         """Take in what the feeds have that the book has not; did the price of the running interval come?"""
         engine = self._engine
-        now_us = engine.clock.now_us()
-        news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
+        if not self._feeds.is_prompt:  # nobody waits for an operator's server
+            now_us = engine.clock.now_us()
+            news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
+        async with self._planning:
+            if self._feeds.is_prompt:
+                now_us = engine.clock.now_us()
+                news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
+            return self._take_in(news, now_us)
+
+    def _take_in(self, news: FeedNews, now_us: int) -> bool:
+        engine = self._engine
         for arrived in news.arrived:
             engine.note(arrived)
         for code in [each for each in engine.state.alarms if each.startswith(FAILED)]:
@@ -100,11 +113,14 @@ class Intervals:
 
     async def hear(self) -> None:
         """Ask the feeds; a price that comes for the running interval is not left until the next boundary."""
-        has_price, decision = await self.ask_feeds(), self._engine.state.decision
-        now_s = self._engine.clock.now_s()
-        if has_price and decision is not None and now_s < decision.at_s + self._engine.state.model.site.control_step_s:
+        if not await self.ask_feeds():
+            return
+        async with self._planning:
+            decision, now_s = self._engine.state.decision, self._engine.clock.now_s()
+            if decision is None or now_s >= decision.at_s + self._engine.state.model.site.control_step_s:
+                return
             await self._decide(decision.at_s, is_anew=True)
-            await self.act()
+        await self.act()
 
     async def turn(self) -> None:
         """Do everything that is due at the boundary that has come."""
@@ -116,10 +132,11 @@ class Intervals:
         await engine.read_meters()
         if self._feeds.is_prompt:
             await self.ask_feeds()
-        await self._close(at_s, counters)
-        self._settle_again()
-        await engine.observe()
-        await self._decide(at_s)
+        async with self._planning:
+            await self._close(at_s, counters)
+            self._settle_again()
+            await engine.observe()
+            await self._decide(at_s)
         await self.act()
 
     async def act(self, rise_beside_mw: float = 0.0) -> None:
@@ -156,7 +173,7 @@ class Intervals:
         )
         commands = (*allocation.commands, *battery)
         if commands:
-            self.pace.moved()
+            self.pace.moved(moved_mw, allocation.rise_mw, -allocation.fall_mw)
         for outcome in await engine.carry_out(commands):
             (self._unheard.discard if outcome.result in HEARD else self._unheard.add)(outcome.asset)
 

@@ -1,10 +1,12 @@
 """The registered ramp over everything that is no emergency's: plan, battery, programmes, called reserve, restoration.
 
-    allowed = ramp · min(time since the last such move, 60 s)
+    allowed = ramp · min(time since the last such move, 60 s − what the moves of the last 60 s took of them)
 
-One clock for all of them: two that each kept to the ramp would together move the site twice as fast.
+so that no minute sees more than a minute's ramp. One clock for all of them: two that each kept to the ramp would
+together move the site twice as fast.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -31,14 +33,22 @@ class Pace:
         self._engine = engine
         self.moved_us = engine.clock.now_us()
         """Time of the last move, epoch microseconds."""
+        self._moves: deque[tuple[int, float]] = deque()
 
-    def moved(self) -> None:
-        """Something was moved."""
+    def moved(self, *by_mw: float) -> None:
+        """Something was moved: by how much each, load-positive."""
         self.moved_us = self._engine.clock.now_us()
+        self._moves.extend((self.moved_us, mw) for mw in by_mw)
 
     def since_s(self) -> float:
         """Time whose ramp may be used now, seconds."""
-        return min(max(0, self._engine.clock.now_us() - self.moved_us) / US_PER_S, RAMP_CREDIT_S)
+        now_us = self._engine.clock.now_us()
+        while self._moves and now_us - self._moves[0][0] >= RAMP_CREDIT_S * US_PER_S:
+            self._moves.popleft()
+        up_s = sum(self.used_s(mw) for _, mw in self._moves if mw > 0.0)
+        down_s = sum(self.used_s(mw) for _, mw in self._moves if mw < 0.0)
+        rested_s = max(0, now_us - self.moved_us) / US_PER_S
+        return max(0.0, min(rested_s, RAMP_CREDIT_S - max(up_s, down_s)))
 
     def used_s(self, by_mw: float) -> float:
         """Time of ramp that a move takes up, load-positive, seconds."""
