@@ -85,7 +85,7 @@ async def test_an_event_cancelled_while_the_engine_was_down_restores_its_order(r
 
 async def test_an_event_that_its_programme_ends_is_restored_once(rig):
     taken = Collected(rig.door)
-    rig.issue("evt", 5.0, wall_us(), 1)
+    rig.issue("evt", 5.0, wall_us(), 4)  # long enough to be taken on a loaded machine
     order = (await taken.count(1))[0]
     await rig.answered("evt", 1)
     await until(lambda: wall_us() > order.ends_us + S // 2, "the stated end")
@@ -100,7 +100,7 @@ async def test_an_event_that_its_programme_ends_is_restored_once(rig):
 
 
 async def test_an_event_that_ended_while_the_engine_was_down_is_restored(rig):
-    order, door, after = await restarted(rig, lasts_s=1)
+    order, door, after = await restarted(rig, lasts_s=4)
     await until(lambda: wall_us() > order.ends_us, "the stated end")
     if rig.prefix == "adr3":
         rig.cancel("evt")
