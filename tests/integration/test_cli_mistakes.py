@@ -1,5 +1,7 @@
 """What a person mistypes: one message that names it and says what to do, exit code 2, nothing left behind."""
 
+import sys
+
 import pytest
 
 from command_line import DEMO, ROLLING, SIX_HOURS, refused, run
@@ -41,6 +43,20 @@ def headrace(capsys, monkeypatch, tmp_path):
 def test_a_mistake_is_named_and_nothing_is_left_behind(headrace, tmp_path, arguments, words):
     refused(headrace(*arguments), *words)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["keys", "show"], ["verify", "x"], ["keys", "init", "site"]])
+def test_a_verb_whose_packages_are_missing_says_what_to_install(headrace, monkeypatch, arguments):
+    for name in [
+        each
+        for each in sys.modules
+        if each.startswith(
+            ("cryptography", "headrace.adapters.keys", "headrace.adapters.telemetry", "headrace.app.telemetry_verbs")
+        )
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    refused(headrace(*arguments), "package cryptography", "pip install 'headrace[live]'")
 
 
 @pytest.mark.parametrize(

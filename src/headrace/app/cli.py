@@ -427,6 +427,12 @@ def main() -> None:
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error}\n")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "headrace"):
+            raise
+        sys.stderr.write(f"headrace: package {package}: is not installed. pip install 'headrace[live]' brings it\n")
+        sys.exit(ExitCode.BAD_INPUT)
     except BrokenPipeError:
         _forget_output()  # the reader has seen enough, e.g. `| head`
         sys.exit(ExitCode.OK)
