@@ -112,8 +112,8 @@ class Drill:
         self.promised: list[str] = []
         """Orders and locks of which somebody was told that they were taken."""
         self.on_disk: list[OnDisk] = []
-        self.rss_mb: list[tuple[float, float]] = []
-        """Site time in days, and memory then."""
+        self.rss_mb: list[tuple[float, float, int]] = []
+        """Site time in days, memory then, and in which life of the engine."""
         self.over_s: Counter[str] = Counter()
         """Seconds above a limit, by what had happened."""
         self.import_wh = 0.0
@@ -363,7 +363,7 @@ class Drill:
         now_s = self.clock.now_s()
         if int(now_s // 3600.0) != int(self._looked_s // 3600.0):
             self._write_heard()
-            self.rss_mb.append(((now_s - self.start_s) / 86_400.0, _rss_mb()))
+            self.rss_mb.append(((now_s - self.start_s) / 86_400.0, _rss_mb(), len(self.on_disk)))
         passed_s = min(max(0.0, now_s - self._looked_s), 60.0)
         self._looked_s = now_s
         world = self.world

@@ -86,7 +86,7 @@ class RealSoak:
         self.happened: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()
         self.told: list[str] = []
-        self.rss_mb: list[tuple[float, float]] = []
+        self.rss_mb: list[tuple[float, float, int]] = []
         self.journal = folder / "ground" / "run" / "live.jsonl"
         self._folder = folder
         self._wall_s = hours * 3600.0 / SPEED
@@ -375,7 +375,7 @@ class RealSoak:
             return
         with suppress(OSError, IndexError):
             pages = int(Path(f"/proc/{live.pid}/statm").read_text(encoding="ascii").split()[1])
-            self.rss_mb.append((now_s - self._anchor_s, pages * resource.getpagesize() / 1e6))
+            self.rss_mb.append((now_s - self._anchor_s, pages * resource.getpagesize() / 1e6, live.pid))
 
     def _words(self, name: str) -> str:
         with suppress(OSError):
