@@ -1,6 +1,8 @@
 """What `headrace live-demo` does: play, sum up, print."""
 
 import asyncio
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,9 @@ def run_live_demo(out: Path, *, as_json: bool) -> None:
     tell("site of 1 MW, 60 times as fast as the wall; simulated devices behind real protocols on loopback")
     try:
         happened = asyncio.run(play(out, tell))
+    except asyncio.CancelledError:  # SIGTERM: every process that it started has ended
+        sys.stderr.write("headrace: stopped\n")
+        sys.exit(128 + signal.SIGTERM)
     except ModuleNotFoundError as error:
         do = "pip install 'headrace[live]' brings what a live site needs"
         raise BadInput(f"package {error.name}", "is not installed", do) from error
