@@ -40,5 +40,6 @@ def test_without_caps_the_same_peak_passes_the_limit():
 def test_a_price_that_arrives_within_the_interval_is_not_left_until_the_next_boundary():
     found = RUNS["price"](1)
     assert found["rise_mw"] > 5.0
-    assert found["absorb_s"] <= found["ramp_s"]
+    assert found["absorb_s"] <= 1.1 * found["ramp_s"]
+    assert found["steepest_mw_in_a_minute"] <= 6.0 + 1e-6
     assert found["absorb_s"] < 0.5 * found["boundary_s"]

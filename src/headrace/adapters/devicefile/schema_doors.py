@@ -284,3 +284,6 @@ class LimitsSection(Section):
     """Role in [feeds] of the site file to the oldest value that a plan may use, minutes."""
     send_timeout_s: Seconds = 1.0
     """Longest wait for an asset's answer, from when its command has left, seconds."""
+    headroom_ratio: Annotated[Magnitude, Field(le=1.0)] | None = None
+    """Power that an inference service may take at once beyond what it asks for, as a share of its full power: mining
+    makes room for it within a second (docs/surge.md). Left out: services are not capped."""

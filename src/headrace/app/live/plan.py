@@ -143,6 +143,7 @@ def _rules(loaded: LoadedSite, devices: LoadedDevices, poll_s: float | None) -> 
         stale_after_s={role: round(age_min * 60.0) for role, age_min in limits.feed_age_max_min.items()},
         fsync_every=FSYNC_EVERY[devices.file.journal.fsync],
         ladder=ladder,
+        headroom_ratio=limits.headroom_ratio,
     )
     if poll_s is None:
         return rules

@@ -190,7 +190,7 @@ class OrderDesk:
             shedding = self._pace.fitted(choose, mw - met_mw)
             if shedding is not None:
                 rounds += 1
-                self._pace.moved()
+                self._pace.moved(-shedding.expected_mw)
                 before, reasons = engine.state.fleet, shedding.reasons
                 outcomes = await engine.carry_out(
                     shedding.commands, expected_mw=shedding.expected_mw, reasons=shedding.reasons

@@ -220,7 +220,7 @@ class Guard:
             if paced is None and shedding.commands:
                 return  # the ramp allows it later
             shedding = paced or shedding
-            self._intervals.pace.moved()
+            self._intervals.pace.moved(-shedding.expected_mw)
         await engine.carry_out(
             shedding.commands,
             expected_mw=shedding.expected_mw,
@@ -249,14 +249,14 @@ class Guard:
             binding=binding,
             site_mw=float(feeder_mw.sum()) if site_mw is None else site_mw,
             feeder_mw=feeder_mw + state.kept_free_mw(now_us),
-            since_wave_s=(now_us - max(self._wave_us, self._intervals.pace.moved_us)) / US_PER_S,
+            since_wave_s=self._intervals.pace.for_wave_s(self._wave_us),
             record=f"v{state.records}",
             now_us=now_us,
             rules=state.rules.ladder,
         )
         if wave.commands:
             self._wave_us = now_us
-            self._intervals.pace.moved()
+            self._intervals.pace.moved(wave.rise_mw)
             outcomes = await engine.carry_out(wave.commands)
             self._verdicts.suspects.started(before, wave.commands, outcomes)
         if wave.is_done and not withheld:

@@ -202,6 +202,7 @@ class Intervals:
                 binding=state.binding(now_us),
                 rounding_mw=self._rounding_mw,
             )
+            self.pace.bus_ratio = max((1.0, *self.targets.pue_ratio.values()))
 
     def most_mw(self) -> float:
         """Most net import that anything may be raised to, MW: rounding of whole machines stays below the limits."""

@@ -33,6 +33,8 @@ class Pace:
         self._engine = engine
         self.moved_us = engine.clock.now_us()
         """Time of the last move, epoch microseconds."""
+        self.bus_ratio = 1.0
+        """Power at the connection for each MW of machines: their cooling moves with them."""
         self._moves: deque[tuple[int, float]] = deque()
 
     def moved(self, *by_mw: float) -> None:
@@ -48,7 +50,18 @@ class Pace:
         up_s = sum(self.used_s(mw) for _, mw in self._moves if mw > 0.0)
         down_s = sum(self.used_s(mw) for _, mw in self._moves if mw < 0.0)
         rested_s = max(0, now_us - self.moved_us) / US_PER_S
-        return max(0.0, min(rested_s, RAMP_CREDIT_S - max(up_s, down_s)))
+        return max(0.0, min(rested_s / self.bus_ratio, RAMP_CREDIT_S / self.bus_ratio - max(up_s, down_s)))
+
+    def for_wave_s(self, wave_us: int) -> float:
+        """Time whose ramp a wave may use: a machine larger than a minute's ramp waits for longer than a minute.
+
+        Parameters
+        ----------
+        wave_us
+            Time of the last wave, or of the permission before the first, epoch microseconds.
+        """
+        rested_s = (self._engine.clock.now_us() - max(wave_us, self.moved_us)) / US_PER_S
+        return rested_s if rested_s >= RAMP_CREDIT_S else max(0.0, min(rested_s, self.since_s()))
 
     def used_s(self, by_mw: float) -> float:
         """Time of ramp that a move takes up, load-positive, seconds."""
@@ -75,5 +88,6 @@ class Pace:
             if wanted_mw <= over_mw:
                 break
             wanted_mw -= over_mw  # whole machines: aim lower by what they overshoot
-        is_alone = len(shedding.commands) == 1 and self.since_s() >= RAMP_CREDIT_S
+        rested_us = self._engine.clock.now_us() - self.moved_us
+        is_alone = len(shedding.commands) == 1 and rested_us >= RAMP_CREDIT_S * US_PER_S
         return shedding if is_alone else None

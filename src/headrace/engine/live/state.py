@@ -157,10 +157,10 @@ class LiveState:
         return kept_mw
 
     def worth_ccy_per_mwh(self) -> dict[str, float]:
-        """Worth of a MWh in each load, as last believed."""
+        """Worth of a MWh in each load, as last believed; by its contracts before the first plan."""
         last = self.cycle.last
         if last is None:
-            return {}
+            return worth_of_loads(self.model, tuple(self.model.value_ccy_per_mwh[:, 0].tolist()), math.inf)
         charge = math.inf if last.ask_ccy_per_mwh is None else last.ask_ccy_per_mwh
         return worth_of_loads(self.model, last.use_worth_ccy_per_mwh, charge)
 
