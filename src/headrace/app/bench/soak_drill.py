@@ -171,7 +171,7 @@ class Drill:
             raise
         running = asyncio.ensure_future(site.run(self.end_s))
         beside = [asyncio.ensure_future(each) for each in (self.clock.run(), self._act(site, life), self._again(site))]
-        watched: set[asyncio.Future[object]] = {running, *beside[1:]}
+        watched: set[asyncio.Future[None]] = {running, *beside[1:]}
         while not running.done() and not life.is_dead:
             done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             watched -= done - {running}
