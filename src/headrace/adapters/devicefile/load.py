@@ -1,7 +1,5 @@
 """Read a device file: TOML in, a checked inventory and typed settings out, or every error at once."""
 
-import re
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +9,15 @@ from pydantic import ValidationError
 from headrace.adapters.devicefile.build import build_inventory, group_assets
 from headrace.adapters.devicefile.checks import device_findings, device_notes
 from headrace.adapters.devicefile.schema import DeviceFile, MinersSection, NodesSection
-from headrace.adapters.sitefile.errors import Problem, SiteFileError
 from headrace.adapters.sitefile.explain import Place, problems_of
 from headrace.adapters.sitefile.load import LoadedSite
+from headrace.adapters.sitefile.toml_text import in_order, toml_text, unreadable
 from headrace.control.assets import Asset, Inventory
 from headrace.core import content_id
 
 __all__ = ["LoadedDevices", "devices_schema", "load_devices", "parse_devices"]
 
+OTHER_FILE: Final = "Name a device file; docs/device-file.md explains one"
 FILE_MAX_BYTES: Final = 4 * 1024 * 1024
 """Longest device file read; a real one has a few kilobytes."""
 
@@ -54,27 +53,29 @@ def load_devices(path: Path, site: LoadedSite) -> LoadedDevices:
         with path.open("rb") as file:
             content = file.read(FILE_MAX_BYTES + 1)
         if len(content) > FILE_MAX_BYTES:
-            raise _unreadable(path, f"is longer than {FILE_MAX_BYTES} bytes, the most that a device file has")
+            raise unreadable(
+                path, f"is longer than {FILE_MAX_BYTES} bytes, the most that a device file has", OTHER_FILE
+            )
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise _unreadable(path, f"can't be read: {error.strerror}") from error
+        raise unreadable(path, f"can't be read: {error.strerror}", OTHER_FILE) from error
     except UnicodeDecodeError as error:
-        raise _unreadable(path, f"is not UTF-8 text (byte {error.start})") from error
+        raise unreadable(path, f"is not UTF-8 text (byte {error.start})", OTHER_FILE) from error
     return parse_devices(text, path, site)
 
 
 def parse_devices(text: str, path: Path, site: LoadedSite) -> LoadedDevices:
     """Check the text of a device file; `path` is for messages and secrets."""
-    document = _parsed(text, path)
+    document = toml_text(text, path, do=OTHER_FILE)
     place = Place.of(text, document, site.site.currency, DeviceFile)
     try:
         file = DeviceFile.model_validate(document)
     except ValidationError as error:
         # Not chained: pydantic's own message repeats values, and one of them may be a secret in the wrong place.
-        raise _error(path, list(problems_of(error, place))) from None
+        raise in_order(path, problems_of(error, place)) from None
     problems = [place.problem(each.path, each.found, each.do) for each in device_findings(file, site.site, site.feeds)]
     if problems:
-        raise _error(path, problems)
+        raise in_order(path, problems)
     inventory = build_inventory(file, site.site)
     return LoadedDevices(
         inventory=inventory,
@@ -99,28 +100,3 @@ def devices_schema() -> dict[str, Any]:
         for field in model.get("properties", {}).values():
             field.pop("title", None)
     return schema
-
-
-def _parsed(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise _unreadable(path, "is nested too deeply to read") from error
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        at = re.search(r"\(at line (\d+), column (\d+)\)", message)
-        line = int(at[1]) if at else len(text.splitlines())
-        where = f"column {at[2]}: " if at else "end of the file: "
-        found = f"{where}{message.split(' (at ', maxsplit=1)[0]}"
-        problem = Problem(key="", line=line, found=found, do="Correct the TOML there")
-        raise SiteFileError(str(path), (problem,)) from error
-
-
-def _error(path: Path, problems: list[Problem]) -> SiteFileError:
-    ordered = sorted(problems, key=lambda each: (each.line is None, each.line or 0))
-    return SiteFileError(str(path), tuple(ordered))
-
-
-def _unreadable(path: Path, found: str) -> SiteFileError:
-    problem = Problem(key="", line=None, found=found, do="Name a device file; docs/device-file.md explains one")
-    return SiteFileError(str(path), (problem,))

@@ -1,9 +1,7 @@
 """Read a site file: TOML in, a checked `Site` out, or every error at once."""
 
-import re
-import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,17 +18,19 @@ from headrace.adapters.sitefile.currency import (
     to_model_key,
     to_model_keys,
 )
-from headrace.adapters.sitefile.errors import Problem, SiteFileError
+from headrace.adapters.sitefile.errors import Problem
 from headrace.adapters.sitefile.explain import Place, problems_of
 from headrace.adapters.sitefile.jobs import build_job_lists
 from headrace.adapters.sitefile.lines import KeyPath
 from headrace.adapters.sitefile.period import window_of
 from headrace.adapters.sitefile.schema import SiteFile
+from headrace.adapters.sitefile.toml_text import in_order, toml_text, unreadable
 from headrace.core import Interval, content_id
 from headrace.dispatch.site import Site
 
 __all__ = ["LoadedSite", "load_site", "parse_site"]
 
+OTHER_FILE: Final = "Name a site file; `headrace new NAME` writes one"
 FILE_MAX_BYTES: Final = 4 * 1024 * 1024
 """Longest site file read; a real one has a few kilobytes."""
 
@@ -66,18 +66,18 @@ def load_site(path: Path) -> LoadedSite:
         with path.open("rb") as file:
             content = file.read(FILE_MAX_BYTES + 1)
         if len(content) > FILE_MAX_BYTES:
-            raise _unreadable(path, f"is longer than {FILE_MAX_BYTES} bytes, the most that a site file has")
+            raise unreadable(path, f"is longer than {FILE_MAX_BYTES} bytes, the most that a site file has", OTHER_FILE)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise _unreadable(path, f"can't be read: {error.strerror}") from error
+        raise unreadable(path, f"can't be read: {error.strerror}", OTHER_FILE) from error
     except UnicodeDecodeError as error:
-        raise _unreadable(path, f"is not UTF-8 text (byte {error.start})") from error
+        raise unreadable(path, f"is not UTF-8 text (byte {error.start})", OTHER_FILE) from error
     return parse_site(text, path)
 
 
 def parse_site(text: str, path: Path) -> LoadedSite:
     """Check the text of a site file; `path` is for messages."""
-    document = _parsed(text, path)
+    document = toml_text(text, path, do=OTHER_FILE)
     currency = declared_currency(document)
     model_document = to_model_keys(document)
     place = Place.of(text, model_document, currency)
@@ -86,10 +86,10 @@ def parse_site(text: str, path: Path) -> LoadedSite:
         file = SiteFile.model_validate(model_document)
     except ValidationError as error:
         problems.extend(problems_of(error, place))
-        raise _error(path, problems) from error
+        raise in_order(path, problems) from error
     problems.extend(place.problem(each.path, each.found, each.do) for each in findings(file))
     if problems:
-        raise _error(path, problems)
+        raise in_order(path, problems)
     site = build(file)
     window = None if file.replay is None else window_of(file.replay, ZoneInfo(site.time_zone))
     return LoadedSite(
@@ -103,21 +103,6 @@ def parse_site(text: str, path: Path) -> LoadedSite:
     )
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise _unreadable(path, "is nested too deeply to read") from error
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        at = re.search(r"\(at line (\d+), column (\d+)\)", message)
-        line = int(at[1]) if at else len(text.splitlines())
-        where = f"column {at[2]}: " if at else "end of the file: "
-        found = f"{where}{message.split(' (at ', maxsplit=1)[0]}"
-        problem = Problem(key="", line=line, found=found, do="Correct the TOML there")
-        raise SiteFileError(str(path), (problem,)) from error
-
-
 def _foreign(place: Place, path: KeyPath, named: str) -> Problem:
     """Problem of a money key in another currency."""
     key = to_model_key(str(path[-1]))
@@ -127,16 +112,6 @@ def _foreign(place: Place, path: KeyPath, named: str) -> Problem:
         found=f"names {named}, but the site's currency is {place.currency}",
         do=f"Write {to_file_key(key, place.currency)} and give the figure in {place.currency}",
     )
-
-
-def _error(path: Path, problems: list[Problem]) -> SiteFileError:
-    ordered = sorted(problems, key=lambda each: (each.line is None, each.line or 0))
-    return SiteFileError(str(path), tuple(ordered))
-
-
-def _unreadable(path: Path, found: str) -> SiteFileError:
-    problem = Problem(key="", line=None, found=found, do="Name a site file; `headrace new NAME` writes one")
-    return SiteFileError(str(path), (problem,))
 
 
 def _digest(site: Site, file: SiteFile, window: Interval | None) -> str:
