@@ -276,3 +276,24 @@ def test_an_announced_order_is_met_when_it_begins(tmp_path):
     assert told["at once"].reasons == ("order.starts_later",)
     assert told["fall"] >= 4.0 * 0.98
     assert told["later"].is_met
+
+
+def test_a_broken_feed_door_ends_no_engine_and_holds_up_no_decision(tmp_path):
+    campus = Campus(tmp_path / "live.jsonl")
+    campus.run(700)
+    site, engine = campus.engine()
+
+    async def broken(*_):
+        raise OSError("name server gone")
+
+    site._intervals._feeds.news = broken
+
+    async def whole():
+        moving = asyncio.ensure_future(campus.clock.run())
+        await site.run(campus.clock.now_s() + 700)
+        moving.cancel()
+
+    decided = sum(isinstance(each, Decided) for each in campus.records())
+    asyncio.run(whole())
+    assert sum(isinstance(each, Decided) for each in campus.records()) >= decided + 2
+    assert "name server gone" in engine.state.alarms["door.feeds"].text

@@ -84,15 +84,25 @@ class Intervals:
 
     async def ask_feeds(self) -> bool:
         """Take in what the feeds have that the book has not; did the price of the running interval come?"""
-        engine = self._engine
         if not self._feeds.is_prompt:  # nobody waits for an operator's server
-            now_us = engine.clock.now_us()
-            news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
+            now_us = self._engine.clock.now_us()
+            news = await self._news(now_us)
         async with self._planning:
             if self._feeds.is_prompt:
-                now_us = engine.clock.now_us()
-                news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
+                now_us = self._engine.clock.now_us()
+                news = await self._news(now_us)
             return self._take_in(news, now_us)
+
+    async def _news(self, now_us: int) -> FeedNews:
+        """What the feeds have; nothing, with an alarm, where their door is broken: a decision must not wait for it."""
+        engine = self._engine
+        try:
+            news = await self._feeds.news(engine.state.book, now_us // US_PER_S, now_us)
+        except Exception as error:  # noqa: BLE001  whatever broke them, the site decides on what it knows
+            engine.alarm("door.feeds", f"{type(error).__name__}: {error}", is_up=True)
+            return FeedNews(arrived=(), failed={})
+        engine.alarm("door.feeds", "", is_up=False)
+        return news
 
     def _take_in(self, news: FeedNews, now_us: int) -> bool:
         engine = self._engine
