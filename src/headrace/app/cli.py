@@ -442,7 +442,7 @@ def main() -> None:
         sys.stderr.write(f"headrace: {place}: {what}. Check the name, your rights and the space there\n")
         sys.exit(ExitCode.BAD_INPUT)
     except KeyboardInterrupt:
-        sys.stderr.write("headrace: stopped; run again with --resume to go on\n")
+        sys.stderr.write("headrace: stopped; a replay goes on with --resume, a live site with its --out\n")
         sys.exit(130)
 
 
