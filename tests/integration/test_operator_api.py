@@ -195,6 +195,12 @@ def test_rubbish_is_refused_and_nothing_falls(site, raw, headers, status):
     assert site.ask("GET", "/v1/status")[0] == 200
 
 
+@pytest.mark.parametrize("raw", [b"{", b"{}", b'{"mw": NaN}'])
+def test_rubbish_from_nobody_is_turned_away_before_it_is_read(site, raw):
+    assert site.ask("POST", "/v1/orders", who="hr_guess", raw=raw)[0] == 401
+    assert site.audited()[-1]["outcome"] == "401"
+
+
 def test_guessing_and_hammering_are_slowed(site):
     statuses = [site.ask("GET", "/v1/status", who=f"hr_{i}")[0] for i in range(12)]
     assert statuses == [401] * 10 + [429] * 2

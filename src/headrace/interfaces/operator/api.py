@@ -103,7 +103,7 @@ def operator_api(
     api = FastAPI(title="Headrace operator", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     door = _Door(desk, access, audit, monotonic)
     api.middleware("http")(_bounded)
-    api.add_exception_handler(RequestValidationError, _unreadable)
+    api.add_exception_handler(RequestValidationError, door.unreadable)
 
     @api.get("/healthz")
     async def healthz() -> dict[str, bool]:
@@ -187,6 +187,18 @@ class _Door:
         )
         return _json(receipt, status_code=409 if receipt.refused else 200)
 
+    async def unreadable(self, request: Request, error: Exception) -> Response:
+        """Which field can't be, and why, for whoever may know; what was sent is not sent back."""
+        try:
+            person = self._let_in(request, request.headers.get("authorization", ""), Rank.OPERATOR)
+        except HTTPException as refused:
+            headers = dict(refused.headers or {})
+            return Response(msgspec.json.encode({"detail": refused.detail}), refused.status_code, headers)
+        errors = error.errors() if isinstance(error, RequestValidationError) else []
+        found = [{"loc": list(each["loc"]), "msg": each["msg"]} for each in errors[:20]]
+        self._write(request, person.name, "unreadable", "422")
+        return _json({"detail": found}, status_code=422)
+
     def _let_in(self, request: Request, authorization: str, needed: Rank) -> Person:
         peer = request.client.host if request.client else ""
         scheme, _, token = authorization.partition(" ")
@@ -252,13 +264,6 @@ async def _bounded(request: Request, follow: Callable[[Request], Awaitable[Respo
     response = await follow(request)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-async def _unreadable(_: Request, error: Exception) -> Response:
-    """Which field can't be, and why; what was sent is not sent back."""
-    errors = error.errors() if isinstance(error, RequestValidationError) else []
-    found = [{"loc": list(each["loc"]), "msg": each["msg"]} for each in errors[:20]]
-    return _json({"detail": found}, status_code=422)
 
 
 def _json(value: object, status_code: int = 200) -> Response:
