@@ -307,6 +307,9 @@ def test_what_is_no_site_is_said_to_be_none(reply, monkeypatch):
             with peer:
                 peer.recv(65_536)
                 peer.sendall(b"HTTP/1.1 " + reply)
+                peer.shutdown(socket.SHUT_WR)
+                while peer.recv(65_536):  # closing on what is unread would reset the connection
+                    pass
 
         thread = threading.Thread(target=answer)
         thread.start()
