@@ -5,8 +5,6 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from headrace.core import BadInput
-
 __all__ = ["access", "add_operator_verbs"]
 
 access = App(name="access", help="Who may use a site's API.")
@@ -24,19 +22,10 @@ HERE = "http://127.0.0.1:8620"
 
 
 def seconds(text: str) -> float:
-    """A length of time as it is typed: 1s, 90, 15min, 2h.
+    """A length of time as an operator types it: 1s, 90, 15min, 5m, 2h; see `headrace.app.times.length_s`."""
+    from headrace.app.times import length_s
 
-    Raises
-    ------
-    headrace.core.BadInput
-        If it is none.
-    """
-    units = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "": 1.0}
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    try:
-        return float(number) * units[text[len(number) :]]
-    except (ValueError, KeyError) as error:
-        raise BadInput(f"time {text!r}", "not a length of time", "Write 1s, 15min or 2h") from error
+    return length_s(text, {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0})
 
 
 def add_operator_verbs(app: App) -> None:

@@ -1,5 +1,6 @@
 """Times that a person types, and the period they ask for."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -8,10 +9,33 @@ from headrace.adapters.sitefile import LoadedSite
 from headrace.core import BadInput, Interval, epoch_s, iso
 from headrace.engine.clock import Clock
 
-__all__ = ["instant", "not_negative", "period", "within_calendar"]
+__all__ = ["LENGTHS_S", "instant", "length_s", "not_negative", "period", "within_calendar"]
 
 LAST_S: Final = 4_102_444_800.0
 """The year 2100, epoch seconds: a site's clock beyond it was not meant."""
+
+
+LENGTHS_S: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+"""Units that a length of time is typed in; a number alone is seconds."""
+
+
+def length_s(text: str, units_s: Mapping[str, float] = LENGTHS_S) -> float:
+    """Read a length of time: 90s, 15min, 2h.
+
+    Raises
+    ------
+    BadInput
+        If it is none.
+    """
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = text[len(number) :] or "s"
+    try:
+        length = float(number) * units_s[unit]
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"time {text!r}", "not a length of time", "Write 90s, 15min or 2h") from error
+    if not 0.0 < length < 1e9:
+        raise BadInput(f"time {text!r}", "not above 0 and below 30 years", "Write 90s, 15min or 2h")
+    return length
 
 
 def instant(text: str, time_zone: str) -> datetime:

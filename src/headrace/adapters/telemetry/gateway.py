@@ -64,6 +64,11 @@ class Gateway:
         """The last interval that was closed."""
         return self._last
 
+    def identities(self) -> KeyFolder:
+        """The site's identities as they are now; read again only when their chain has grown."""
+        self._keys = self._keys.refreshed()
+        return self._keys
+
     def begin(self, interval_start_s: int, duration_s: int) -> None:
         """Open an interval: readings count from now on until it is attested, which opens the next."""
         self._intake = Intake(interval_start_s=interval_start_s, duration_s=duration_s, seen=self._seen)
@@ -86,7 +91,7 @@ class Gateway:
         """Close an interval; see `headrace.settlement.ports.Attestor`."""
         if self._last is not None and interval_start_s <= self._last.interval.interval_start_s:
             return self._closed_before(interval_start_s)
-        self._keys = self._keys.refreshed()
+        self.identities()
         intake = self._intake
         if intake is None or intake.interval_start_s != interval_start_s:
             intake = Intake(interval_start_s=interval_start_s, duration_s=duration_s, seen=self._seen)

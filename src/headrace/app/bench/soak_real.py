@@ -29,7 +29,7 @@ from headrace.app.live.plan import LivePlan, live_plan
 from headrace.app.live.warming import warm_up
 from headrace.app.live_demo.ground import Network, free_port, lay_ground
 from headrace.app.operator_client import OperatorClient, Refused, Unreachable
-from headrace.core import BadInput, ExitCode, HeadraceError, epoch_s, iso
+from headrace.core import ExitCode, HeadraceError, epoch_s, iso
 from headrace.loads import Firmness
 
 __all__ = ["RealSoak", "SoakFailed"]
@@ -400,9 +400,3 @@ class RealSoak:
     def _end_all(self) -> None:
         for process in (self._live, self._sim, self._broker):
             self._end(process)
-
-
-def need_linux() -> None:
-    """Refuse where the kernel's limits and loopback networks are not those of Linux."""
-    if sys.platform != "linux":
-        raise BadInput("bench soak --real", "needs Linux", "Run it without --real")

@@ -124,12 +124,11 @@ def attesting(
     headrace.core.BadInput
         If there are no keys, or the gateway has none.
     """
-    keys = KeyFolder(folder / section.keys)
-    gateway = Gateway(keys, section.gateway, out / "telemetry")
+    gateway = Gateway(KeyFolder(folder / section.keys), section.gateway, out / "telemetry")
 
     async def attest(closed: Closed, _: tuple[CounterReading, ...]) -> IntervalRoot:
         amounts = amounts_of(inventory, closed.moved)
-        _check_enrolled(keys.refreshed(), amounts, closed.cycle.at_s + step_s)
+        _check_enrolled(gateway.identities(), amounts, closed.cycle.at_s + step_s)
         return gateway.attest(closed.cycle.at_s, step_s, amounts, now_us=now_us())
 
     return attest

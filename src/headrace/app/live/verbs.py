@@ -10,14 +10,12 @@ from headrace.app.live.plan import live_plan
 from headrace.app.live.running import Run, journal_path, run_live
 from headrace.app.outward import outward
 from headrace.app.printing import console, print_json
-from headrace.app.times import instant, not_negative
+from headrace.app.times import instant, length_s, not_negative
 from headrace.core import BadInput, epoch_s, iso
 from headrace.engine.live.status import LiveStatus
 
-__all__ = ["length_s", "run_live_verb"]
+__all__ = ["run_live_verb"]
 
-LENGTHS_S: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
-"""Units that a length of time is typed in."""
 POLL_MIN_S: Final = 0.01
 POLL_MAX_S: Final = 300.0
 
@@ -73,25 +71,6 @@ def run_live_verb(
         print_json(told)
     else:
         _print(status, journal)
-
-
-def length_s(text: str) -> float:
-    """Read a length of time: 90s, 15min, 2h, 7d.
-
-    Raises
-    ------
-    headrace.core.BadInput
-        If it is none.
-    """
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = text[len(number) :] or "s"
-    try:
-        length = float(number) * LENGTHS_S[unit]
-    except (ValueError, KeyError) as error:
-        raise BadInput(f"time {text!r}", "not a length of time", "Write 90s, 15min, 2h or 7d") from error
-    if not 0.0 < length < 1e9:
-        raise BadInput(f"time {text!r}", "not above 0 and below 30 years", "Write 90s, 15min, 2h or 7d")
-    return length
 
 
 def _print(status: LiveStatus, journal: Path) -> None:
